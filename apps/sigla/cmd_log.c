@@ -1,0 +1,329 @@
+#include <string.h>
+
+#include "api.h"
+#include "cli.h"
+#include "file.h"
+#include "grid.h"
+#include "show.h"
+#include "term.h"
+#include "wire/json.h"
+#include "wire/value.h"
+
+#define TEXT_MAX ((size_t)1 << 20)
+#define LIMIT "1000" /* entries asked for: the newest */
+
+static const sg_opt opts[] = {{"json", NULL, "print JSON"}, {0}};
+
+static const sg_grid_column columns[] = {
+    {.title = "seq", .right = true, .keep = true, .style = SG_DIM},
+    {.title = "written", .keep = true},
+    {.title = "by", .style = SG_CYAN},
+    {.title = "op", .keep = true},
+    {.title = "fields"},
+    {.title = "origin"}};
+#define COLUMNS (sizeof columns / sizeof columns[0])
+
+/* Where the entries go, one after the other: a grid, or the elements of a JSON array. */
+typedef struct output {
+    bool json;
+    int64_t count;
+    sg_grid grid;
+    int err; /* latched */
+} output;
+
+/* ---- one entry ---- */
+
+static sg_slice member(sg_slice entry, const char *name)
+{
+    sg_slice v = SG_LIT("null");
+    (void)sg_show_member(entry, name, &v);
+    return v;
+}
+
+/* Fields of a pending change are bare values; those of the history say how they fared. */
+static void write_fields(sg_jsonw *w, sg_slice fields, bool pending)
+{
+    sg_json j;
+    sg_json_init(&j, fields);
+    sg_jsonw_object(w);
+    if (sg_json_peek(&j) == SG_JSON_OBJECT) (void)sg_json_object(&j);
+    for (sg_slice name; sg_json_next_key(&j, &name);) {
+        sg_slice field = sg_json_skip(&j);
+        sg_buf plain;
+        sg_buf_init(&plain, TEXT_MAX);
+        sg_json_unescape(name, &plain);
+        sg_jsonw_key(w, sg_buf_view(&plain));
+        sg_buf_deinit(&plain);
+        sg_jsonw_object(w);
+        sg_jsonw_kraw(w, "value", pending ? field : member(field, "value"));
+        sg_jsonw_kraw(w, "outcome", pending ? SG_LIT("null") : member(field, "outcome"));
+        sg_jsonw_object_end(w);
+    }
+    sg_jsonw_object_end(w);
+}
+
+static void write_entry(output *o, sg_slice entry, bool pending)
+{
+    static const char *const copied[][2] = {
+        {"seq", "seq"},       {"at", "at"},           {"op", "op"}, {"actor", "actor"},
+        {"origin", "origin"}, {"client", "clientId"}, {"n", "n"}};
+    sg_buf line;
+    sg_jsonw w;
+    sg_buf_init(&line, SG_API_BODY_MAX);
+    sg_buf_str(&line, o->count == 0 ? "[\n" : ",\n");
+    sg_jsonw_init(&w, &line);
+    sg_jsonw_object(&w);
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
+        sg_jsonw_kraw(&w, copied[i][0], member(entry, copied[i][1]));
+    sg_jsonw_k(&w, "fields");
+    write_fields(&w, member(entry, "fields"), pending);
+    sg_jsonw_kbool(&w, "pending", pending);
+    sg_jsonw_object_end(&w);
+    if (line.err == SG_OK) sg_out(sg_buf_view(&line));
+    if (o->err == SG_OK) o->err = line.err;
+    sg_buf_deinit(&line);
+}
+
+/* "title=Tea", and "(lost)" behind what did not win. */
+static void show_outcomes(sg_buf *out, sg_slice fields)
+{
+    sg_json j;
+    bool first = true;
+    sg_json_init(&j, fields);
+    if (sg_json_peek(&j) != SG_JSON_OBJECT || !sg_json_object(&j)) return;
+    for (sg_slice name; sg_json_next_key(&j, &name); first = false) {
+        sg_slice field = sg_json_skip(&j);
+        if (!first) sg_buf_byte(out, ' ');
+        sg_json_unescape(name, out);
+        sg_buf_byte(out, '=');
+        sg_show_value(out, member(field, "value"));
+        if (sg_slice_eq(member(field, "outcome"), SG_LIT("\"lost\""))) sg_buf_str(out, " (lost)");
+    }
+}
+
+static void show_entry(output *o, sg_slice entry, bool pending)
+{
+    sg_buf text, at;
+    sg_buf_init(&text, SG_API_BODY_MAX);
+    sg_buf_init(&at, TEXT_MAX);
+    sg_grid_cell(&o->grid, pending ? SG_LIT("pending") : member(entry, "seq"));
+    (void)sg_show_member_text(entry, "at", &at);
+    sg_show_time(&text, sg_buf_view(&at));
+    sg_grid_cell(&o->grid, sg_buf_view(&text));
+    sg_buf_clear(&text);
+    sg_show_actor(&text, member(entry, "actor"));
+    sg_grid_cell(&o->grid, sg_buf_view(&text));
+    sg_buf_clear(&text);
+    (void)sg_show_member_text(entry, "op", &text);
+    sg_grid_cell(&o->grid, sg_buf_view(&text));
+    sg_buf_clear(&text);
+    (pending ? sg_show_fields : show_outcomes)(&text, member(entry, "fields"));
+    sg_grid_cell(&o->grid, sg_buf_view(&text));
+    sg_buf_clear(&text);
+    (void)sg_show_member_text(entry, "origin", &text);
+    sg_grid_cell(&o->grid, sg_buf_view(&text));
+    if (o->err == SG_OK) o->err = text.err != SG_OK ? text.err : o->grid.err;
+    sg_buf_deinit(&text);
+    sg_buf_deinit(&at);
+}
+
+static void put_entry(output *o, sg_slice entry, bool pending)
+{
+    (o->json ? write_entry : show_entry)(o, entry, pending);
+    o->count++;
+}
+
+/* ---- what is pending here ---- */
+
+/* A key of several columns is a JSON array, which people may write with other blanks. */
+static bool is_key(sg_slice key, sg_slice asked)
+{
+    sg_json j;
+    if (sg_slice_eq(key, asked)) return true;
+    if (key.n == 0 || key.p[0] != '[' || asked.n == 0 || asked.p[0] != '[') return false;
+    sg_json_init(&j, asked);
+    (void)sg_json_skip(&j);
+    if (!sg_json_end(&j)) return false;
+    sg_json_init(&j, key);
+    (void)sg_json_skip(&j);
+    return sg_json_end(&j) && sg_json_equal(key, asked);
+}
+
+static int put_pending(sqlite3 *db, output *o, const char *table, const char *key)
+{
+    int exit_code = SG_EXIT_OK, code;
+    static const char doing[] = "cannot read what is pending";
+    sqlite3_stmt *stmt = sg_file_prepare(
+        db,
+        "SELECT CAST(key AS TEXT), json_object('seq', 0, 'at', at, 'op', op, 'actor', json(actor),"
+        " 'origin', origin, 'clientId', sigla_config('client'), 'n', n, 'fields', json(fields))"
+        " FROM sigla_pending() WHERE \"table\" = ?1 COLLATE NOCASE ORDER BY n DESC",
+        doing, &exit_code);
+    if (stmt == NULL) return exit_code;
+    sg_file_bind_word(stmt, 1, table);
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *at = (const char *)sqlite3_column_text(stmt, 0);
+        const char *entry = (const char *)sqlite3_column_text(stmt, 1);
+        if (at != NULL && entry != NULL && is_key(sg_slice_str(at), sg_slice_str(key)))
+            put_entry(o, sg_slice_str(entry), true);
+    }
+    if (code != SQLITE_DONE) exit_code = sg_file_fail(db, doing);
+    (void)sqlite3_finalize(stmt);
+    return exit_code;
+}
+
+/* What the marks tell: the last write of each field, those of one change together. */
+static int put_marks(sqlite3 *db, output *o, const char *table, const char *key)
+{
+    int exit_code = SG_EXIT_OK, code;
+    static const char doing[] = "cannot read the marks";
+    sqlite3_stmt *stmt = sg_file_prepare(
+        db,
+        "SELECT json_object('seq', seq, 'at', at, 'op', NULL, 'actor', json(actor), 'origin',"
+        " origin, 'clientId', client, 'n', n, 'fields',"
+        " json_group_object(field, json_object('value', json(value), 'outcome', 'won')))"
+        " FROM sigla_marks(?1, ?2) WHERE seq > 0 GROUP BY at, client, n ORDER BY at DESC",
+        doing, &exit_code);
+    if (stmt == NULL) return exit_code;
+    sg_file_bind_word(stmt, 1, table);
+    sg_file_bind_word(stmt, 2, key);
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW)
+        put_entry(o, sg_slice_str((const char *)sqlite3_column_text(stmt, 0)), false);
+    if (code != SQLITE_DONE) exit_code = sg_file_fail(db, doing);
+    (void)sqlite3_finalize(stmt);
+    return exit_code;
+}
+
+/* ---- what the server remembers ---- */
+
+/* The record's id on the wire (spec/protocol.md, "Ids"). */
+static void put_id(sg_buf *out, const char *key, bool composite)
+{
+    sg_json j;
+    sg_buf id;
+    sg_buf_init(&id, TEXT_MAX);
+    sg_json_init(&j, sg_slice_str(key));
+    if (composite && sg_json_array(&j)) {
+        for (bool first = true; sg_json_next(&j); first = false) {
+            sg_buf_byte(&id, first ? '[' : ',');
+            sg_buf_slice(&id, sg_json_skip(&j));
+        }
+        sg_buf_byte(&id, ']');
+    } else {
+        if (key[0] == '~') sg_buf_str(&id, "~t");
+        sg_buf_str(&id, key);
+    }
+    sg_api_escape(out, sg_buf_view(&id));
+    sg_buf_deinit(&id);
+}
+
+/* "/api/v1/apps/todo/history?table=tasks&id=t1". */
+static int make_path(sqlite3 *db, sg_buf *path, const char *table, const char *key)
+{
+    int exit_code = SG_EXIT_OK;
+    static const char doing[] = "cannot read the history";
+    sqlite3_stmt *stmt = sg_file_prepare(
+        db,
+        "SELECT value->>'app', value->>'as',"
+        " (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)"
+        " FROM json_each(sigla_status(), '$.tables') WHERE value->>'name' = ?1 COLLATE NOCASE",
+        doing, &exit_code);
+    if (stmt == NULL) return exit_code;
+    sg_file_bind_word(stmt, 1, table);
+    int code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW) {
+        sg_buf_str(path, "/api/v1/apps/");
+        sg_api_escape(path, sg_slice_str((const char *)sqlite3_column_text(stmt, 0)));
+        sg_buf_str(path, "/history?limit=" LIMIT "&table=");
+        sg_api_escape(path, sg_slice_str((const char *)sqlite3_column_text(stmt, 1)));
+        sg_buf_str(path, "&id=");
+        put_id(path, key, sqlite3_column_int(stmt, 2) > 1);
+    } else if (code == SQLITE_DONE) {
+        exit_code = sg_fail(SG_EXIT_FAILED, "%s is not tracked", table);
+    } else {
+        exit_code = sg_file_fail(db, doing);
+    }
+    (void)sqlite3_finalize(stmt);
+    return exit_code;
+}
+
+static void put_history(output *o, sg_slice list)
+{
+    sg_json j;
+    sg_json_init(&j, list);
+    (void)sg_json_array(&j);
+    while (sg_json_next(&j))
+        put_entry(o, sg_json_skip(&j), false);
+}
+
+/* Without the server the log is what is here: not an error, but said. */
+static void explain_absence(const sg_api_answer *answer)
+{
+    sg_hint(answer->status == 0 ? "The server cannot be reached (%s)."
+                                : "The server does not give the history (%s).",
+            answer->why);
+    sg_hint("Shown is what this file knows: what is pending, and the last write of each field.");
+}
+
+static int put_log(sqlite3 *db, output *o, const char *table, const char *key)
+{
+    sg_buf path;
+    sg_api_answer answer;
+    sg_buf_init(&path, TEXT_MAX);
+    int exit_code = make_path(db, &path, table, key);
+    const char *text = sg_buf_cstr(&path);
+    if (exit_code == SG_EXIT_OK && text == NULL)
+        exit_code = sg_fail(SG_EXIT_FAILED, "the key is too long");
+    if (exit_code == SG_EXIT_OK) exit_code = put_pending(db, o, table, key);
+    if (exit_code == SG_EXIT_OK) {
+        sg_slice history;
+        sg_api_get(db, text, &answer);
+        if (answer.status == 200 &&
+            sg_show_member(sg_buf_view(&answer.body), "history", &history)) {
+            put_history(o, history);
+        } else {
+            explain_absence(&answer);
+            exit_code = put_marks(db, o, table, key);
+        }
+        sg_api_deinit(&answer);
+    }
+    sg_buf_deinit(&path);
+    return exit_code;
+}
+
+static void write_out(void *ctx, sg_slice text)
+{
+    (void)ctx;
+    sg_out(text);
+}
+
+static int run(const sg_args *args)
+{
+    sqlite3 *db;
+    output o = {.json = sg_args_has(args, "json")};
+    int exit_code = sg_file_open_ready(sg_args_word(args, 0), &db);
+    if (exit_code != SG_EXIT_OK) return exit_code;
+    const sg_term *term = sg_term_get();
+    sg_grid_init(&o.grid, columns, COLUMNS, term->out_width, term->out_colour, write_out, NULL);
+    exit_code = put_log(db, &o, sg_args_word(args, 1), sg_args_word(args, 2));
+    int err = sg_grid_end(&o.grid);
+    if (o.json && exit_code == SG_EXIT_OK) sg_out(o.count == 0 ? SG_LIT("[]\n") : SG_LIT("\n]\n"));
+    if (!o.json && exit_code == SG_EXIT_OK && o.count == 0) sg_say("Nothing is known of it.");
+    sg_file_close(db);
+    if (o.err == SG_OK) o.err = err;
+    if (o.err != SG_OK)
+        return sg_fail(SG_EXIT_FAILED, "the log is incomplete: %s", sg_err_text(o.err));
+    return exit_code;
+}
+
+const sg_verb sg_verb_log = {
+    .name = "log",
+    .words = "FILE TABLE KEY",
+    .summary = "the history of a record: who wrote what, and which writes lost",
+    .more =
+        "Newest first: what is pending here, then what the server remembers. When the server cannot\n"
+        "be reached, what is here is shown and the exit code is 0.",
+    .examples = "sigla log notes.db tasks t1\n"
+                "sigla log notes.db tasks t1 --json",
+    .opts = opts,
+    .run = run};

@@ -1,0 +1,35 @@
+/*
+ * The database file a verb works on: opened with Sigla registered, its errors said in plain words.
+ */
+#ifndef SG_FILE_H
+#define SG_FILE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+#define SG_FILE_BUSY_MS 5000                /* how long another program's lock is waited for */
+#define SG_FILE_TEXT_MAX ((size_t)64 << 20) /* bytes of a result taken as text */
+
+/* SG_EXIT_OK with *db open, or what to exit with after the error has been said. `create`: make the
+ * file if it is missing. */
+int sg_file_open(const char *path, bool create, sqlite3 **db);
+/* The same, for verbs that need a database prepared by sigla init. */
+int sg_file_open_ready(const char *path, sqlite3 **db);
+void sg_file_close(sqlite3 *db);
+
+/* Say why the last call on db failed, after `doing` ("cannot track tasks"); the exit code. */
+int sg_file_fail(sqlite3 *db, const char *doing);
+/* Prepare; NULL after saying why not, with *exit_code set. */
+sqlite3_stmt *sg_file_prepare(sqlite3 *db, const char *sql, const char *doing, int *exit_code);
+/* Bind a command line word as text, NULL as SQL NULL; it must outlive the statement. */
+void sg_file_bind_word(sqlite3_stmt *stmt, int i, const char *word);
+/* The first column of the first row of `sql` with up to two words bound as text (NULL: SQL NULL),
+ * appended to out (nothing for NULL). The exit code; errors have been said. */
+int sg_file_text(sqlite3 *db, sg_buf *out, const char *doing, const char *sql, const char *first,
+                 const char *second);
+/* A value of Sigla's own configuration ("server", "user", "token"); false if it is not there. */
+bool sg_file_config(sqlite3 *db, const char *name, sg_buf *out);
+
+#endif

@@ -1,0 +1,306 @@
+#include "replica/apply.h"
+
+#include "base/mem.h"
+#include "replica/capture.h"
+#include "replica/fold.h"
+#include "replica/intern.h"
+#include "replica/journal.h"
+#include "replica/key.h"
+#include "replica/park.h"
+#include "replica/resync.h"
+
+int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
+{
+    *a = (sg_apply){.r = r};
+    sg_rec_init(&a->rec);
+    sg_arena_init(&a->one);
+    sg_buf_init(&a->key, SG_KEY_MAX * 4);
+    sg_buf_init(&a->scratch, (size_t)1 << 30);
+    sg_buf_init(&a->image, (size_t)1 << 30);
+    int err = sg_tables_load(r);
+    sg_app_load(r, app, &a->app, &err);
+    a->counters = sg_counters_load(r, &err);
+    a->journal = sg_journal_any(r, &err);
+    sqlite3_stmt *s = NULL;
+    sg_sql_prepare(r->db, &s, "PRAGMA foreign_keys", &err);
+    a->foreign_keys = err == SG_OK && sg_sql_row(s, &err) && sqlite3_column_int(s, 0) != 0;
+    sqlite3_finalize(s);
+    if (a->foreign_keys) sg_sql_exec(r->db, "PRAGMA defer_foreign_keys=ON", &err);
+    return err;
+}
+
+/* ---- marks ------------------------------------------------------------------------------------ */
+
+static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
+{
+    uint32_t *client = &a->client_ids[m->client_index], *actor = &a->actor_ids[m->actor_index];
+    if (*client == 0) *client = sg_intern_client(a->r, m->client, err);
+    if (*actor == 0) *actor = sg_intern_actor(a->r, m->actor, m->origin, err);
+    return (sg_mark){.at_us = m->at_us,
+                     .n = m->n,
+                     .seq = m->seq,
+                     .client = *client,
+                     .actor = *actor,
+                     .origin = (uint8_t)m->origin,
+                     .restamped = m->restamped};
+}
+
+static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in)
+{
+    if (cur->at_us != in->at_us) return in->at_us > cur->at_us ? SG_MERGE_TAKE : SG_MERGE_KEEP;
+    sg_clients clients = sg_replica_clients(a->r);
+    sg_stamp cur_stamp = sg_mark_stamp(cur, &clients);
+    sg_stamp in_stamp = {in->at_us, in->client, in->n};
+    /* Equal stamps are one write here: the server has settled writers without numbers. */
+    enum sg_merge verdict = sg_merge_decide(&cur_stamp, SG_LIT(""), &in_stamp, SG_LIT(""));
+    return verdict == SG_MERGE_SAME && cur->seq != 0 && in->seq > cur->seq ? SG_MERGE_TAKE
+                                                                          : verdict;
+}
+
+static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
+{
+    return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------ */
+
+/* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
+static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
+{
+    size_t start = a->scratch.n;
+    sg_value v = sg_sql_value(sqlite3_column_value(row, column));
+    sg_value_to_json(&a->scratch, &v, t->columns[column].json);
+    return sg_slice_of(a->scratch.p + start, a->scratch.n - start);
+}
+
+/* A person's field of ours is replaced: look at the value before it goes. */
+static void lose_field(sg_apply *a, sg_table *t, const sg_field *own, int column,
+                       const sg_page_field *in, const sg_mark *winner, int *err)
+{
+    sg_buf_clear(&a->scratch);
+    sg_slice value = own->value;
+    if (column >= 0 && !own->has_value) {
+        sqlite3_stmt *row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
+        if (row == NULL || !sg_sql_row(row, err)) return;
+        value = column_json(a, t, row, column);
+        sqlite3_reset(row);
+        if (*err == SG_OK) *err = a->scratch.err;
+    }
+    sg_loss loss = {.table = t,
+                    .key = sg_buf_view(&a->key),
+                    .field = own->name,
+                    .own = &own->mark,
+                    .value = value,
+                    .winner = winner,
+                    .now = in->value,
+                    .lost = in->lost,
+                    .hydrated = a->app.hydrated};
+    sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
+    a->journal = true;
+}
+
+/* What the deleted record says of lost writes to that field. */
+static const sg_lost *lost_of(sg_apply *a, const sg_page_record *in, uint32_t name, int *err)
+{
+    static const sg_lost none;
+    sg_slice text = sg_name_text(a->r, name, err);
+    for (size_t i = 0; i < in->count; i++)
+        if (sg_slice_eq(in->fields[i].name, text)) return in->fields[i].lost;
+    return &none;
+}
+
+/* The whole record goes: every field a person wrote here is looked at. */
+static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, const sg_mark *winner,
+                        int *err)
+{
+    sg_buf_clear(&a->image);
+    if (*err == SG_OK) *err = sg_row_to_json(a->r, t, sg_buf_view(&a->key), &a->image);
+    sg_record *rec = &a->rec.record;
+    for (size_t i = 0; i < rec->count && *err == SG_OK; i++) {
+        const sg_field *f = &rec->fields[i];
+        if (!is_own_person(a, &f->mark, err)) continue;
+        int column = sg_table_column(a->r, t, f->name, err);
+        sqlite3_stmt *row = NULL;
+        sg_slice value = f->value;
+        sg_buf_clear(&a->scratch);
+        if (column >= 0 && !f->has_value) {
+            row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
+            if (row == NULL || !sg_sql_row(row, err)) continue;
+            value = column_json(a, t, row, column);
+            sqlite3_reset(row);
+        }
+        sg_loss loss = {.table = t,
+                        .key = sg_buf_view(&a->key),
+                        .field = f->name,
+                        .deleted = true,
+                        .own = &f->mark,
+                        .value = value,
+                        .winner = winner,
+                        .now = SG_LIT("null"),
+                        .lost = lost_of(a, in, f->name, err),
+                        .snapshot = sg_buf_view(&a->image),
+                        .hydrated = a->app.hydrated};
+        sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
+        a->journal = true;
+    }
+}
+
+/* ---- one record --------------------------------------------------------------------------------- */
+
+/* Column of a field's name; pages mostly send fields in one order, so begin behind the last hit. */
+static int column_named(const sg_table *t, sg_slice name, size_t *hint)
+{
+    for (size_t k = 0; k < t->column_count; k++) {
+        size_t c = (*hint + k) % t->column_count;
+        const char *have = t->columns[c].name;
+        if (strncmp(have, name.p, name.n) != 0 || have[name.n] != '\0') continue;
+        *hint = c + 1;
+        return (int)c;
+    }
+    return -1;
+}
+
+static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
+{
+    sg_record *rec = &a->rec.record;
+    int column = column_named(t, in->name, hint);
+    if (column >= 0 && t->columns[column].key_part != 0) return; /* the key says it already */
+    uint32_t name = column >= 0 ? sg_column_name_id(a->r, &t->columns[column], err)
+                                : sg_intern_name(a->r, in->name, err);
+    sg_mark mark = mark_of(a, in->mark, err);
+    if (*err != SG_OK) return;
+    sg_field *f = sg_record_find(rec, name);
+    if (f != NULL) {
+        enum sg_merge verdict = decide(a, &f->mark, in->mark);
+        if (verdict == SG_MERGE_SAME && !is_own_person(a, &f->mark, err)) f->mark.seq = mark.seq;
+        if (verdict != SG_MERGE_TAKE) return;
+        if (is_own_person(a, &f->mark, err)) lose_field(a, t, f, column, in, &mark, err);
+    } else {
+        f = sg_record_at(rec, name);
+        if (f == NULL) {
+            *err = SG_NOMEM;
+            return;
+        }
+    }
+    *f = (sg_field){.name = name, .mark = mark, .has_value = true, .value = in->value};
+    a->count.fields++;
+    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    if (a->journal)
+        sg_journal_now(a->r, t, sg_buf_view(&a->key), name, in->value, &mark, err);
+}
+
+/* The record's life; true if the record is dead afterwards. */
+static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *err)
+{
+    sg_record *rec = &a->rec.record;
+    if (in->life == NULL) return rec->dead;
+    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+    if (verdict != SG_MERGE_TAKE) return rec->dead;
+    sg_mark mark = mark_of(a, in->life, err);
+    if (in->dead && !rec->dead && *err == SG_OK) {
+        lose_record(a, t, in, &mark, err);
+        if (*err == SG_OK) *err = sg_park_delete(a, t);
+    }
+    if (in->dead) sg_record_drop_fields(rec);
+    if (in->dead && a->journal) sg_journal_gone(a->r, t, sg_buf_view(&a->key), &mark, err);
+    rec->has_life = true;
+    rec->dead = in->dead;
+    rec->life = mark;
+    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    return rec->dead;
+}
+
+static int apply_record(sg_apply *a, const sg_page_record *in)
+{
+    sg_table *t = sg_table_wire(a->r, a->app.id, in->table);
+    if (t == NULL || !t->active || t->missing) {
+        a->count.skipped++;
+        return SG_OK;
+    }
+    int err = SG_OK;
+    sg_buf_clear(&a->key);
+    if (sg_key_from_id(t, in->id, &a->key) != SG_OK) return sg_park_foreign(a, t, in->id);
+    sg_slice key = sg_buf_view(&a->key);
+    sg_rec_load(a->r, &a->rec, t, key, &err);
+    if (err != SG_OK) return err;
+    a->r->applying_table = t;
+    a->r->applying_key = key;
+    a->count.records++;
+    bool fresh = !a->rec.exists || a->rec.record.dead;
+    bool dead = take_life(a, t, in, &err);
+    size_t hint = 0;
+    for (size_t i = 0; i < in->count && !dead && err == SG_OK; i++)
+        take_field(a, t, &in->fields[i], &hint, &err);
+    if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
+    sg_rec_save(a->r, &a->rec, t, key, &err);
+    if (a->app.resync) sg_resync_seen(a->r, t, key, &err);
+    return err;
+}
+
+/* ---- pages -------------------------------------------------------------------------------------- */
+
+static int page_ids(sg_apply *a, const sg_page *page)
+{
+    sg_free(a->client_ids);
+    sg_free(a->actor_ids);
+    a->client_ids = sg_zalloc((page->client_count + 1) * sizeof *a->client_ids);
+    a->actor_ids = sg_zalloc((page->actor_count + 1) * sizeof *a->actor_ids);
+    return a->client_ids != NULL && a->actor_ids != NULL ? SG_OK : SG_NOMEM;
+}
+
+static int take_cursor(sg_apply *a, const sg_page *page)
+{
+    if (page->synced_until.n == 0) return SG_OK;
+    if (page->synced_until.n > SG_CURSOR_MAX || page->epoch.n > SG_EPOCH_MAX) return SG_BADCURSOR;
+    if (page->synced_seq < a->app.seq) return SG_OK;
+    memcpy(a->app.cursor, page->synced_until.p, page->synced_until.n);
+    a->app.cursor[page->synced_until.n] = '\0';
+    a->app.seq = page->synced_seq;
+    if (page->epoch.n != 0) {
+        memcpy(a->app.epoch, page->epoch.p, page->epoch.n);
+        a->app.epoch[page->epoch.n] = '\0';
+    }
+    return SG_OK;
+}
+
+int sg_apply_page(sg_apply *a, sg_slice json)
+{
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_page page;
+    int err = sg_page_open(&page, json, &arena);
+    if (err == SG_OK) err = page_ids(a, &page);
+    a->r->applying = true;
+    bool got = err == SG_OK;
+    for (sg_page_record rec; got && err == SG_OK;) {
+        err = sg_page_next(&page, &rec, &a->one, &got);
+        if (err == SG_OK && got) err = apply_record(a, &rec);
+        sg_arena_reset(&a->one);
+    }
+    a->r->applying = false;
+    if (err == SG_OK) err = take_cursor(a, &page);
+    sg_arena_deinit(&arena);
+    return err;
+}
+
+int sg_apply_close(sg_apply *a, bool last, int err)
+{
+    if (err == SG_OK && last && a->app.resync) {
+        err = sg_resync_finish(a);
+        a->app.resync = false;
+    }
+    a->r->applying = true;
+    if (err == SG_OK) err = sg_park_settle(a);
+    a->r->applying = false;
+    if (last) a->app.hydrated = true;
+    sg_app_save(a->r, &a->app, &err);
+    sg_counters_store(a->r, &a->counters, &err);
+    sg_rec_deinit(&a->rec);
+    sg_arena_deinit(&a->one);
+    sg_buf_deinit(&a->key);
+    sg_buf_deinit(&a->scratch);
+    sg_buf_deinit(&a->image);
+    sg_free(a->client_ids);
+    sg_free(a->actor_ids);
+    return err;
+}

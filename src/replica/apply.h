@@ -1,0 +1,46 @@
+/*
+ * Applying: what a page brings is merged into the shadows and written into the user's rows.
+ *
+ * One apply is one transaction over one or more pages. Each record is merged by the same decision
+ * as on the server (core/merge.h); a row that this database's constraints do not take is parked with
+ * its reason and the rest goes on (L9).
+ */
+#ifndef SG_APPLY_H
+#define SG_APPLY_H
+
+#include "replica/app.h"
+#include "replica/rec.h"
+#include "replica/row.h"
+#include "wire/page_json.h"
+
+typedef struct sg_apply_count {
+    int64_t records; /* looked at */
+    int64_t fields;  /* taken */
+    int64_t conflicts;
+    int64_t parked;
+    int64_t skipped; /* records of tables that are not tracked here */
+} sg_apply_count;
+
+typedef struct sg_apply {
+    sg_replica *r;
+    sg_app app;
+    sg_counters counters;
+    sg_apply_count count;
+    bool journal; /* there are entries to keep up */
+    bool foreign_keys;
+    sg_rec rec;
+    sg_arena one; /* of the record being applied */
+    sg_buf key, scratch, image;
+    uint32_t *client_ids, *actor_ids; /* interned ids of the page's tables */
+    const sg_page *page;
+} sg_apply;
+
+/* Inside a transaction that the caller began, with everything folded. */
+int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app);
+/* Apply one page's records and take its cursor. */
+int sg_apply_page(sg_apply *a, sg_slice json);
+/* Settle foreign keys, retry what is parked, store cursor and clock. Frees in any case. `last`: the
+ * app is now level with the server. */
+int sg_apply_close(sg_apply *a, bool last, int err);
+
+#endif

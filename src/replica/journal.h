@@ -1,0 +1,53 @@
+/*
+ * The conflict journal: people's values that lost (L5, L6).
+ *
+ * States: doubt (its push is not acknowledged: not judged yet; doubt-quiet while hydrating), open (a conflict), quiet (lost during
+ * the first hydration: kept, not announced), restored, dismissed. An open conflict is shown only while its
+ * value differs from what is there now, so one whose value comes back by itself is withdrawn.
+ */
+#ifndef SG_JOURNAL_H
+#define SG_JOURNAL_H
+
+#include "core/conflict.h"
+#include "replica/table.h"
+
+#define SG_JOURNAL_AGE_US (INT64_C(365) * 86400 * 1000000) /* default of "journal_age_us" */
+
+/* One value of one's own about to be replaced by what the server has. */
+typedef struct sg_loss {
+    const sg_table *table;
+    sg_slice key;
+    uint32_t field; /* interned name */
+    bool deleted;   /* with the whole record, not overwritten */
+    const sg_mark *own;
+    sg_slice value; /* JSON */
+    const sg_mark *winner;
+    sg_slice now; /* JSON of what is there now; null for a delete */
+    const sg_lost *lost;
+    sg_slice snapshot; /* JSON object of the row before a delete; empty otherwise */
+    bool hydrated;
+} sg_loss;
+
+/* True if the journal holds anything at all. */
+bool sg_journal_any(sg_replica *r, int *err);
+/* Judge the loss and write down what must not be lost. *raised counts new conflicts. */
+void sg_journal_loss(sg_replica *r, const sg_loss *loss, int64_t *raised, int *err);
+/* What is there now, for entries of that field. */
+void sg_journal_now(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, sg_slice now,
+                    const sg_mark *mark, int *err);
+/* A value of one's own that had come back is overwritten or deleted here, by the hand that sees it:
+ * what was said of its change n is settled (L5: withdrawn). */
+void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const sg_field *own,
+                           int *err);
+/* The record was deleted: nothing is there now in any of its fields. */
+void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
+/* Acknowledgements have come: judge what was in doubt. */
+void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
+/* Drop what is older than the configured age. */
+void sg_journal_expire(sg_replica *r, int *err);
+
+/* SQL: sigla_restore(id), sigla_dismiss(id). */
+int sg_journal_restore(sg_replica *r, int64_t id);
+int sg_journal_dismiss(sg_replica *r, int64_t id);
+
+#endif

@@ -1,0 +1,53 @@
+/* Pages of a pull or stream: held until the last one, then applied together (L1). */
+#include "replica/fold.h"
+#include "replica/resync.h"
+#include "replica/session.h"
+
+#include "base/reader.h"
+
+static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, bool last, int *err)
+{
+    sg_replica *r = s->r;
+    *err = sg_replica_begin(r);
+    if (*err != SG_OK) return;
+    sg_fold(r, err);
+    sg_apply a;
+    int rc = *err == SG_OK ? sg_apply_open(&a, r, app) : *err;
+    bool opened = *err == SG_OK;
+    sg_reader in = sg_reader_of(sg_buf_view(pages));
+    while (rc == SG_OK && in.left != 0)
+        rc = sg_apply_page(&a, sg_read_lenslice(&in));
+    if (opened) rc = sg_apply_close(&a, last, rc);
+    *err = sg_replica_end(r, rc);
+    sg_buf_clear(pages);
+    if (*err != SG_OK) return;
+    s->progress.pulled += a.count.records;
+    s->progress.applied += a.count.fields;
+    s->progress.conflicts += a.count.conflicts;
+    s->progress.parked += a.count.parked;
+}
+
+void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
+                     int *err)
+{
+    if (*err != SG_OK) return;
+    sg_app place;
+    sg_app_load(s->r, app, &place, err);
+    sg_buf_lenslice(pages, json);
+    if (*err == SG_OK) *err = pages->err;
+    if (*err != SG_OK) return;
+    bool progressive = !place.hydrated || pages->n > SG_CATCHUP_BYTES_MAX;
+    if (!has_more || progressive) apply_held(s, pages, app, !has_more, err);
+}
+
+void sg_session_resync(sigla_session *s, uint32_t app, int *err)
+{
+    *err = sg_replica_begin(s->r);
+    if (*err != SG_OK) return;
+    sg_app place;
+    sg_app_load(s->r, app, &place, err);
+    sg_resync_begin(s->r, &place, err);
+    *err = sg_replica_end(s->r, *err);
+    sg_buf_clear(&s->pages);
+    s->pull_cursor[0] = '\0';
+}

@@ -1,0 +1,106 @@
+#include "replica/rec.h"
+
+#define REC_BYTES_MAX ((size_t)256 << 20)
+
+void sg_rec_init(sg_rec *rec)
+{
+    *rec = (sg_rec){0};
+    sg_record_init(&rec->record);
+    sg_buf_init(&rec->packed, REC_BYTES_MAX);
+    sg_buf_init(&rec->scratch, REC_BYTES_MAX);
+}
+
+void sg_rec_deinit(sg_rec *rec)
+{
+    sg_record_deinit(&rec->record);
+    sg_buf_deinit(&rec->packed);
+    sg_buf_deinit(&rec->scratch);
+}
+
+static sqlite3_stmt *bind(sg_replica *r, enum sg_stmt which, const sg_table *t, sg_slice key,
+                          int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, which, err);
+    if (s == NULL) return NULL;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    return s;
+}
+
+void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    sg_record_clear(&rec->record);
+    sg_buf_clear(&rec->packed);
+    rec->exists = false;
+    rec->updated_at = SG_NOT_INDEXED;
+    sqlite3_stmt *s = bind(r, SG_STMT_REC_GET, t, key, err);
+    if (s == NULL || !sg_sql_row(s, err)) return;
+    sg_buf_slice(&rec->packed, sg_sql_blob(s, 0));
+    sqlite3_reset(s);
+    rec->exists = true;
+    *err = rec->packed.err;
+    if (*err == SG_OK) *err = sg_record_unpack(&rec->record, sg_buf_view(&rec->packed));
+    if (*err == SG_CORRUPT)
+        sg_replica_fail(r, *err, "the marks of a record of \"%s\" are damaged", t->name);
+    if (*err == SG_OK && !rec->record.dead) rec->updated_at = sg_record_updated_at(&rec->record);
+}
+
+static void index_change(sg_replica *r, enum sg_stmt which, const sg_table *t, int64_t at_us,
+                         sg_slice key, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, which, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, t->id);
+    sqlite3_bind_int64(s, 2, at_us);
+    sg_sql_bind_blob(s, 3, key);
+    sg_sql_done(s, err);
+}
+
+/* Keep sigla_updated_index in step (only for tables that asked for it). */
+static void reindex(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int64_t at_us,
+                    int *err)
+{
+    if (!t->indexed || at_us == rec->updated_at) return;
+    if (rec->updated_at != SG_NOT_INDEXED)
+        index_change(r, SG_STMT_UPDATED_DELETE, t, rec->updated_at, key, err);
+    if (at_us != SG_NOT_INDEXED) index_change(r, SG_STMT_UPDATED_PUT, t, at_us, key, err);
+    rec->updated_at = at_us;
+}
+
+void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    if (*err != SG_OK) return;
+    sg_buf_clear(&rec->scratch);
+    sg_record_pack(&rec->record, &rec->scratch);
+    *err = rec->scratch.err;
+    sqlite3_stmt *s = bind(r, rec->exists ? SG_STMT_REC_SET : SG_STMT_REC_ADD, t, key, err);
+    if (s == NULL) return;
+    sg_sql_bind_blob(s, 3, sg_buf_view(&rec->scratch));
+    sg_sql_done(s, err);
+    rec->exists = true;
+    int64_t at_us = rec->record.dead ? SG_NOT_INDEXED : sg_record_updated_at(&rec->record);
+    reindex(r, rec, t, key, at_us, err);
+}
+
+void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    sqlite3_stmt *s = bind(r, SG_STMT_REC_DELETE, t, key, err);
+    sg_sql_done(s, err);
+    reindex(r, rec, t, key, SG_NOT_INDEXED, err);
+    rec->exists = false;
+}
+
+int64_t sg_ack_seq(sg_replica *r, uint32_t client, int64_t n, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_FIND, err);
+    if (s == NULL) return 0;
+    sqlite3_bind_int64(s, 1, client);
+    sqlite3_bind_int64(s, 2, n);
+    int64_t seq = 0;
+    if (sg_sql_row(s, err)) {
+        int64_t first = sqlite3_column_int64(s, 0), count = sqlite3_column_int64(s, 1);
+        if (n - first < count) seq = sqlite3_column_int64(s, 2) + (n - first);
+        sqlite3_reset(s);
+    }
+    return seq;
+}

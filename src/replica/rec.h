@@ -1,0 +1,28 @@
+/* The shadow of one record: its packed marks in sigla_rec. */
+#ifndef SG_REC_H
+#define SG_REC_H
+
+#include "replica/table.h"
+
+#define SG_NOT_INDEXED INT64_C(-1)
+
+/* A loaded shadow: the record's slices borrow from `packed`, so one rec is used at a time. */
+typedef struct sg_rec {
+    sg_record record;
+    sg_buf packed;
+    sg_buf scratch;
+    bool exists;        /* there was a row */
+    int64_t updated_at; /* as the index has it; SG_NOT_INDEXED if it is not there */
+} sg_rec;
+
+void sg_rec_init(sg_rec *rec);
+void sg_rec_deinit(sg_rec *rec);
+/* Load (an empty record if there is none). */
+void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+
+/* The seq under which the server acknowledged change n of that client; 0 if it has not. */
+int64_t sg_ack_seq(sg_replica *r, uint32_t client, int64_t n, int *err);
+
+#endif

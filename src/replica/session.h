@@ -1,0 +1,89 @@
+/*
+ * The sync session's insides (the interface is include/sigla.h).
+ *
+ *             +--------------------------- wake ---------------------------+
+ *             v                                                            |
+ *   START -> PUSH --answer--> PUSH … -> PULL --answer, hasMore--> PULL … -> next app … -> DONE
+ *             |  \                        |
+ *             |   +--lost, 408, 429, 5xx--+--> WAIT --(time passes)--> where it was
+ *             +--401, 402, 403, 426, damage--> STOP
+ *
+ * Invariants: one request is out at a time; what a request will say was sent is on disk before it is
+ * made; pages are applied only when the last one is there (L1), except in a first hydration.
+ */
+#ifndef SG_SESSION_H
+#define SG_SESSION_H
+
+#include "replica/apply.h"
+#include "sigla.h"
+
+/* Limits (L20). */
+#define SG_PUSH_CHANGES 200                       /* in one batch; a transaction may pass it */
+#define SG_PUSH_TX_CHANGES 5000                   /* a longer transaction is sent in parts */
+#define SG_PUSH_BYTES ((size_t)6 << 20)           /* of one body */
+#define SG_ANSWER_BYTES_MAX ((size_t)64 << 20)    /* of one answer, unpacked */
+#define SG_CATCHUP_BYTES_MAX ((size_t)256 << 20)  /* of pages held for one apply; beyond it, as in
+                                                     a hydration, they are applied as they come */
+#define SG_RETRY_MIN_MS 500
+#define SG_RETRY_MAX_MS 8000
+#define SG_STREAM_EVENT_MAX ((size_t)64 << 20)
+
+enum sg_phase { SG_PHASE_START, SG_PHASE_PUSH, SG_PHASE_PULL, SG_PHASE_DONE, SG_PHASE_STOP };
+
+typedef struct sg_stream {
+    uint32_t app;
+    sg_buf line; /* what has come of the line being read */
+    sg_buf data; /* of the event being read */
+    sg_buf event;
+    sg_buf pages; /* of a catch-up that goes on */
+} sg_stream;
+
+struct sigla_session {
+    sg_replica *r;
+    int64_t batch; /* changes a push, adapted to what the server takes */
+    int64_t batch_max;
+    bool encode; /* compress bodies */
+
+    enum sg_phase phase;
+    uint32_t app;
+    sg_app place; /* of the app, as last loaded */
+    bool woken;
+
+    bool out; /* a request is out */
+    bool out_pulls;
+    int64_t sent_from, sent_to; /* changes of the request that is out; 0: none */
+    int64_t sent_count;
+    int64_t staged_to; /* the server holds the transaction up to this number */
+
+    int attempts; /* failures in a row */
+    int64_t wait_ms;
+    bool waiting;
+    int wait_error;
+    uint64_t random;
+
+    int stop_error;
+    char message[512];
+
+    sg_buf url, body, auth, packed;
+    const char *headers[8];
+    sg_buf pages; /* length-prefixed bodies waiting for the last one */
+    char pull_cursor[SG_CURSOR_MAX + 1]; /* where the held pages end; empty: none are held */
+    sigla_progress progress;
+    sg_stream *streams;
+    int stream_count;
+};
+
+/* Wait, then go on from where the session was. */
+void sg_session_retry(sigla_session *s, int err, int64_t retry_after_ms, const char *message);
+/* push.c: make the next push of s->place, if anything is pending. */
+bool sg_session_push(sigla_session *s, int *err);
+/* Write "Authorization", "X-Client-Id" … into s->headers. */
+void sg_session_headers(sigla_session *s, bool post, int *err);
+/* Begin the URL with the server's, and "/sync/{app}". */
+void sg_session_url(sigla_session *s, const char *rest, int *err);
+/* pages.c: take one page; apply when it is the last, or while hydrating. */
+void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
+                     int *err);
+void sg_session_resync(sigla_session *s, uint32_t app, int *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* Named values of the database: identity, clock, counters (table sigla_state). */
+#ifndef SG_STATE_H
+#define SG_STATE_H
+
+#include "replica/replica.h"
+
+int64_t sg_state_int(sg_replica *r, const char *key, int64_t otherwise, int *err);
+void sg_state_set_int(sg_replica *r, const char *key, int64_t v, int *err);
+/* Appends the text to out; false if there is none. */
+bool sg_state_text(sg_replica *r, const char *key, sg_buf *out, int *err);
+void sg_state_set_text(sg_replica *r, const char *key, sg_slice v, int *err);
+
+/* The clock and the next change number, together with what the outbox's last row says. */
+typedef struct sg_counters {
+    sg_clock clock;
+    int64_t next_n;
+} sg_counters;
+sg_counters sg_counters_load(sg_replica *r, int *err);
+/* Must be called before outbox rows that the counters derive from are deleted. */
+void sg_counters_store(sg_replica *r, const sg_counters *c, int *err);
+
+/* A random UUIDv7 (RFC 9562) as text. */
+void sg_uuid7(int64_t now_us, char out[37]);
+
+#endif

@@ -1,0 +1,385 @@
+#include "server/apply.h"
+#include "store/history.h"
+
+#define WIDE_RECORD 256u /* fields; the memory of wider records is not kept for the next chunk */
+
+/* --- filling ---------------------------------------------------------------------------------- */
+
+static size_t bytes_of(const sg_change *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->field_count; i++)
+        n += c->fields[i].value.n + c->fields[i].name.n;
+    return n;
+}
+
+/* A change beyond the clock's bound gets the server's time, and its fields with it (L14). */
+static int restamp(sg_applier *a, sg_chunk_item *item)
+{
+    sg_change *c = &item->change;
+    bool beyond = sg_clock_beyond(c->at_us, a->now_us);
+    for (size_t i = 0; i < c->field_count; i++)
+        if (sg_clock_beyond(c->fields[i].at_us, a->now_us)) beyond = true;
+    if (!beyond) return SG_OK;
+    sg_change_field *fields = sg_arena_alloc(&a->arena, c->field_count * sizeof *fields);
+    if (fields == NULL) return SG_NOMEM;
+    int64_t at_us = sg_clock_tick(&a->clock, a->now_us);
+    for (size_t i = 0; i < c->field_count; i++) {
+        fields[i] = c->fields[i];
+        if (sg_clock_beyond(fields[i].at_us, a->now_us)) fields[i].at_us = at_us;
+    }
+    if (sg_clock_beyond(c->at_us, a->now_us)) c->at_us = at_us;
+    c->fields = fields;
+    item->restamped = true;
+    const sg_push_restamp r = {c->n, at_us, c->table, c->id};
+    return sg_push_restamp_add(&a->push->result, &r);
+}
+
+int sg_chunk_add(sg_applier *a, const sg_change *c)
+{
+    size_t bytes = bytes_of(c);
+    if (a->item_count == SG_CHUNK_CHANGES ||
+        (a->item_count != 0 && a->item_bytes + bytes > SG_CHUNK_BYTES)) {
+        int err = sg_chunk_flush(a);
+        if (err != SG_OK) return err;
+    }
+    sg_chunk_item *item = &a->items[a->item_count++];
+    *item = (sg_chunk_item){.change = *c};
+    a->item_bytes += bytes;
+    return restamp(a, item);
+}
+
+/* --- numbers for texts ------------------------------------------------------------------------ */
+
+static int intern_names(sg_applier *a, sg_chunk_item *item)
+{
+    const sg_change *c = &item->change;
+    if (c->field_count == 0) return SG_OK;
+    uint32_t *names = sg_arena_alloc(&a->arena, c->field_count * sizeof *names);
+    sg_slice *texts = sg_arena_alloc(&a->arena, c->field_count * sizeof *texts);
+    if (names == NULL || texts == NULL) return SG_NOMEM;
+    for (size_t i = 0; i < c->field_count; i++)
+        texts[i] = c->fields[i].name;
+    item->names = names;
+    return a->store->ops->intern(a->writer, SG_TEXT_OF_NAME, texts, c->field_count, names);
+}
+
+/* Neighbours mostly share their actor, and the very bytes of it. */
+static int intern_actor(sg_applier *a, sg_chunk_item *item)
+{
+    sg_slice text = item->change.actor;
+    if (a->actor_id != 0 && text.p == a->actor_text.p && text.n == a->actor_text.n) {
+        item->actor = a->actor_id;
+        return SG_OK;
+    }
+    int err = a->store->ops->intern(a->writer, SG_TEXT_OF_ACTOR, &text, 1, &item->actor);
+    a->actor_id = item->actor;
+    a->actor_text = text;
+    return err;
+}
+
+static size_t hash_ref(uint32_t table, sg_slice key)
+{
+    uint64_t h = UINT64_C(1469598103934665603) ^ table;
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(1099511628211);
+    return (size_t)(h ^ h >> 29);
+}
+
+/* The slot of a record, a new one if it has none in this chunk. */
+static uint32_t slot_of(sg_applier *a, sg_ref ref)
+{
+    const size_t mask = 2 * SG_CHUNK_CHANGES - 1;
+    size_t i = hash_ref(ref.table, ref.key) & mask;
+    for (; a->table[i] != 0; i = (i + 1) & mask) {
+        const sg_ref *there = &a->slots[a->table[i] - 1].ref;
+        if (there->table == ref.table && sg_slice_eq(there->key, ref.key)) break;
+    }
+    if (a->table[i] == 0) {
+        sg_chunk_slot *slot = &a->slots[a->slot_count++];
+        slot->ref = ref;
+        slot->changed = false;
+        a->table[i] = (uint16_t)a->slot_count;
+    }
+    return a->table[i] - 1u;
+}
+
+static int note_table(sg_applier *a, sg_slice table)
+{
+    sg_push *p = a->push;
+    for (size_t i = 0; i < p->table_count; i++)
+        if (sg_slice_eq(p->tables[i], table)) return SG_OK;
+    if (p->table_count == SG_TABLES_MAX) return SG_OK;
+    int err = SG_OK;
+    p->tables[p->table_count] = sg_arena_copy(&p->arena, table, &err);
+    if (err == SG_OK) p->table_count++;
+    return err;
+}
+
+static int resolve(sg_applier *a, sg_chunk_item *item)
+{
+    const sg_change *c = &item->change;
+    sg_ref ref = {0, c->id};
+    int err = a->store->ops->intern(a->writer, SG_TEXT_OF_TABLE, &c->table, 1, &ref.table);
+    if (err == SG_OK) err = intern_names(a, item);
+    if (err == SG_OK) err = intern_actor(a, item);
+    if (err == SG_OK) item->slot = slot_of(a, ref);
+    return err;
+}
+
+static int load(sg_applier *a)
+{
+    sg_ref *refs = sg_arena_alloc(&a->arena, a->slot_count * sizeof *refs);
+    sg_stored *stored = sg_arena_alloc(&a->arena, a->slot_count * sizeof *stored);
+    if (refs == NULL || stored == NULL) return SG_NOMEM;
+    for (size_t i = 0; i < a->slot_count; i++)
+        refs[i] = a->slots[i].ref;
+    int err =
+        a->store->ops->load_records(a->writer, a->feed, refs, a->slot_count, &a->arena, stored);
+    for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
+        sg_chunk_slot *slot = &a->slots[i];
+        slot->stored = stored[i];
+        slot->known = stored[i].row != 0;
+        slot->bytes = stored[i].data.n;
+        sg_record_clear(&slot->record);
+        if (slot->known) err = sg_record_unpack(&slot->record, stored[i].data);
+    }
+    return err;
+}
+
+/* --- merging ---------------------------------------------------------------------------------- */
+
+static sg_slice client_text(void *ctx, uint32_t client)
+{
+    sg_applier *a = ctx;
+    const sg_store_ops *ops = a->store->ops;
+    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_CLIENT, client);
+}
+
+/* An update of what is not here would bring back the dead (L12): the record was deleted and purged,
+ * or its insert was refused. A client that sends no version is only held to that for old writes. */
+static bool is_missing(const sg_applier *a, const sg_chunk_item *item)
+{
+    const sg_change *c = &item->change;
+    if (c->op != SG_OP_UPDATE || a->slots[item->slot].known) return false;
+    if (a->push->version >= 2) return true;
+    int64_t at_us = c->at_us;
+    for (size_t i = 0; i < c->field_count; i++)
+        if (c->fields[i].at_us > at_us) at_us = c->fields[i].at_us;
+    return a->floor.seq != 0 && at_us <= a->floor.at_us;
+}
+
+/* Would the record grow past its bounds? */
+static bool is_too_big(sg_chunk_slot *slot, const sg_chunk_item *item)
+{
+    size_t fresh = 0, bytes = bytes_of(&item->change);
+    for (size_t i = 0; i < item->change.field_count; i++)
+        if (sg_record_find(&slot->record, item->names[i]) == NULL) fresh++;
+    if (slot->record.count + fresh > SG_RECORD_FIELDS_MAX) return true;
+    if (slot->bytes + bytes > SG_STORED_MAX) {
+        slot->bytes = 0;
+        for (size_t i = 0; i < slot->record.count; i++)
+            slot->bytes += slot->record.fields[i].value.n;
+    }
+    slot->bytes += bytes;
+    return slot->bytes > SG_STORED_MAX;
+}
+
+/* A history entry of this chunk or of the store. */
+static int find_history(sg_applier *a, int64_t seq, sg_history_row *row, bool *found)
+{
+    for (size_t i = a->history_count; i-- > 0;) {
+        if (a->history[i].seq != seq) continue;
+        size_t from = a->history_from[i];
+        size_t to = i + 1 < a->history_count ? a->history_from[i + 1] : a->history_bytes.n;
+        *row = a->history[i];
+        row->data = sg_slice_of(a->history_bytes.p + from, to - from);
+        *found = true;
+        return SG_OK;
+    }
+    return a->store->ops->get_history(a->writer, seq, row, found);
+}
+
+/* Has a change without a number that lost come before? It is known by its client and time (L8). */
+static int lost_before(sg_applier *a, const sg_chunk_item *item, bool *before)
+{
+    int64_t seq = a->slots[item->slot].stored.hist;
+    *before = false;
+    for (int i = 0; i < SG_LOST_RETRY_MAX && seq > 0 && !*before; i++) {
+        sg_history_row row;
+        sg_history h;
+        bool found;
+        int err = find_history(a, seq, &row, &found);
+        if (err != SG_OK || !found) return err;
+        err = sg_history_unpack(&h, row.data, &a->arena);
+        if (err != SG_OK) return err;
+        *before = h.n == 0 && h.client == a->client && h.op == item->change.op &&
+                  h.at_us == item->change.at_us;
+        if (row.prev >= seq) return SG_CORRUPT;
+        seq = row.prev;
+    }
+    return SG_OK;
+}
+
+static int put_history(sg_applier *a, const sg_chunk_item *item, const sg_arrival *in,
+                       const sg_merge_count *count)
+{
+    const sg_change *c = &item->change;
+    sg_chunk_slot *slot = &a->slots[item->slot];
+    sg_history_field *fields = NULL;
+    if (c->field_count != 0) {
+        fields = sg_arena_alloc(&a->arena, c->field_count * sizeof *fields);
+        if (fields == NULL) return SG_NOMEM;
+    }
+    for (size_t i = 0; i < c->field_count; i++) {
+        const sg_field *f = sg_record_find(&slot->record, item->names[i]);
+        bool won = f != NULL && f->mark.seq == in->seq;
+        fields[i] = (sg_history_field){item->names[i], won, c->fields[i].at_us, c->fields[i].value};
+    }
+    const sg_history h = {.op = c->op,
+                          .origin = c->origin,
+                          .restamped = item->restamped,
+                          .life_won = slot->record.has_life && slot->record.life.seq == in->seq,
+                          .client = a->client,
+                          .actor = item->actor,
+                          .n = c->n,
+                          .at_us = c->at_us,
+                          .base = in->base,
+                          .fields = fields,
+                          .count = c->field_count};
+    size_t i = a->history_count++;
+    a->history_from[i] = a->history_bytes.n;
+    a->history_slot[i] = item->slot;
+    a->history[i] =
+        (sg_history_row){.seq = in->seq, .prev = slot->stored.hist, .received_us = a->now_us};
+    sg_history_pack(&h, &a->history_bytes);
+    slot->stored.hist = in->seq;
+    slot->changed = true;
+    if (count->won != 0) slot->stored.seq = in->seq;
+    return a->history_bytes.err;
+}
+
+static int commit_item(sg_applier *a, const sg_chunk_item *item, const sg_arrival *in,
+                       const sg_merge_count *count)
+{
+    sg_chunk_slot *slot = &a->slots[item->slot];
+    int err = put_history(a, item, in, count);
+    slot->known = true;
+    if (!slot->record.dead)
+        slot->stored.dead_us = 0;
+    else if (slot->stored.dead_us == 0)
+        slot->stored.dead_us = a->now_us;
+    a->newest.seq = in->seq;
+    a->push->result.committed++;
+    a->push->result.last_seq = in->seq;
+    if (err == SG_OK && count->won != 0) err = note_table(a, item->change.table);
+    if (err == SG_OK && item->change.n != 0) err = sg_apply_ack(a, item->change.n, in->seq);
+    return err;
+}
+
+static int merge_item(sg_applier *a, const sg_chunk_item *item)
+{
+    const sg_clients clients = {a, client_text};
+    sg_chunk_slot *slot = &a->slots[item->slot];
+    const sg_change *c = &item->change;
+    if (is_missing(a, item))
+        return sg_apply_refuse(a, c, SG_NOTFOUND, SG_LIT("there is no such record to update"));
+    if (is_too_big(slot, item))
+        return sg_apply_refuse(a, c, SG_LIMIT, SG_LIT("the record would grow too large"));
+    sg_arrival in = {.change = c,
+                     .names = item->names,
+                     .client_text = a->push->client,
+                     .client = a->client,
+                     .actor = item->actor,
+                     .seq = a->newest.seq + 1,
+                     .restamped = item->restamped};
+    sg_merge_count count;
+    int err = sg_apply_base(a, c, &in.base);
+    if (err == SG_OK) err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
+    if (err != SG_OK) return err;
+    if (c->n == 0 && count.won == 0) {
+        bool before = count.lost == 0;
+        if (!before) err = lost_before(a, item, &before);
+        if (err != SG_OK || before) return err;
+    }
+    return commit_item(a, item, &in, &count);
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+/* Lists of lost writes need nothing older than the purge floor. */
+static int trim_list(sg_applier *a, sg_slice *packed)
+{
+    if (packed->n == 0 || a->floor.seq == 0) return SG_OK;
+    sg_lost list;
+    int err = sg_lost_unpack(&list, *packed);
+    if (err != SG_OK || list.count == 0 || list.seq[0] > a->floor.seq) return err;
+    sg_lost_trim(&list, a->floor.seq);
+    sg_buf out;
+    sg_buf_init(&out, SG_LOST_MAX * 10);
+    sg_lost_pack(&list, &out);
+    err = out.err;
+    if (err == SG_OK) *packed = sg_arena_copy(&a->arena, sg_buf_view(&out), &err);
+    sg_buf_deinit(&out);
+    return err;
+}
+
+static int pack_slot(sg_applier *a, sg_chunk_slot *slot)
+{
+    int err = SG_OK;
+    for (size_t i = 0; i < slot->record.count && err == SG_OK; i++)
+        err = trim_list(a, &slot->record.fields[i].lost);
+    if (err != SG_OK) return err;
+    sg_buf_clear(&a->packed);
+    sg_record_pack(&slot->record, &a->packed);
+    err = a->packed.err;
+    if (err == SG_OK) slot->stored.data = sg_arena_copy(&a->arena, sg_buf_view(&a->packed), &err);
+    return err;
+}
+
+static int save(sg_applier *a)
+{
+    int err = SG_OK;
+    for (size_t i = 0; i < a->slot_count && err == SG_OK; i++)
+        if (a->slots[i].changed) err = pack_slot(a, &a->slots[i]);
+    for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
+        sg_chunk_slot *slot = &a->slots[i];
+        if (!slot->changed) continue;
+        err = a->store->ops->save_records(a->writer, a->feed, &slot->ref, &slot->stored, 1);
+    }
+    for (size_t i = 0; i < a->history_count; i++) {
+        size_t from = a->history_from[i];
+        size_t to = i + 1 < a->history_count ? a->history_from[i + 1] : a->history_bytes.n;
+        a->history[i].row = a->slots[a->history_slot[i]].stored.row;
+        a->history[i].data = sg_slice_of(a->history_bytes.p + from, to - from);
+    }
+    if (err == SG_OK) err = a->store->ops->append_history(a->writer, a->history, a->history_count);
+    return err;
+}
+
+void sg_chunk_drop(sg_applier *a)
+{
+    for (size_t i = 0; i < a->slot_count; i++)
+        if (a->slots[i].record.cap > WIDE_RECORD) sg_record_deinit(&a->slots[i].record);
+    a->item_count = 0;
+    a->item_bytes = 0;
+    a->slot_count = 0;
+    a->history_count = 0;
+    a->actor_id = 0; /* its text may go with the arena */
+    memset(a->table, 0, sizeof a->table);
+    sg_buf_clear(&a->history_bytes);
+    sg_arena_reset(&a->arena);
+}
+
+int sg_chunk_flush(sg_applier *a)
+{
+    int err = SG_OK;
+    for (size_t i = 0; i < a->item_count && err == SG_OK; i++)
+        err = resolve(a, &a->items[i]);
+    if (err == SG_OK && a->slot_count != 0) err = load(a);
+    for (size_t i = 0; i < a->item_count && err == SG_OK; i++)
+        err = merge_item(a, &a->items[i]);
+    if (err == SG_OK) err = save(a);
+    sg_chunk_drop(a);
+    return err;
+}

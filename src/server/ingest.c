@@ -1,0 +1,248 @@
+#include "server/ingest.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "server/apply.h"
+#include "server/log.h"
+#include "server/now.h"
+
+struct sg_ingest {
+    sg_ingest_config config;
+    sg_applier *applier;
+    sg_writer *writer;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock; /* what follows */
+    pthread_cond_t work;
+    sg_push *head; /* waiting, oldest first */
+    sg_push **tail;
+    size_t waiting;
+    size_t bytes;
+    bool stopping;
+    sg_ingest_stats stats;
+
+    /* The writer's own. */
+    sg_push *group[SG_INGEST_QUEUE_MAX];
+    size_t group_count;
+    int64_t purge_at_us; /* monotonic */
+};
+
+/* --- the queue -------------------------------------------------------------------------------- */
+
+int sg_ingest_submit(sg_ingest *g, sg_push *p)
+{
+    int err = SG_OK;
+    p->next = NULL;
+    (void)pthread_mutex_lock(&g->lock);
+    if (g->stopping)
+        err = SG_SHUTDOWN;
+    else if (g->waiting >= SG_INGEST_QUEUE_MAX || g->bytes + p->body_len > SG_INGEST_BYTES_MAX)
+        err = SG_BUSY;
+    if (err == SG_OK) {
+        *g->tail = p;
+        g->tail = &p->next;
+        g->waiting++;
+        g->bytes += p->body_len;
+        if (g->waiting == 1) (void)pthread_cond_signal(&g->work);
+    }
+    (void)pthread_mutex_unlock(&g->lock);
+    return err;
+}
+
+static void wait_until(sg_ingest *g, int64_t monotonic_us)
+{
+    struct timespec t = {.tv_sec = (time_t)(monotonic_us / 1000000),
+                         .tv_nsec = (long)(monotonic_us % 1000000) * 1000};
+    (void)pthread_cond_timedwait(&g->work, &g->lock, &t);
+}
+
+/* The next group: whatever waits, up to a full one. Empty when it is time to purge or to end. */
+static bool take_group(sg_ingest *g)
+{
+    g->group_count = 0;
+    (void)pthread_mutex_lock(&g->lock);
+    while (g->head == NULL && !g->stopping && sg_monotonic_us() < g->purge_at_us)
+        wait_until(g, g->purge_at_us);
+    size_t changes = 0;
+    while (g->head != NULL && changes < SG_GROUP_CHANGES_MAX) {
+        sg_push *p = g->head;
+        g->head = p->next;
+        if (g->head == NULL) g->tail = &g->head;
+        g->waiting--;
+        g->bytes -= p->body_len;
+        g->group[g->group_count++] = p;
+        changes += p->count;
+    }
+    bool more = g->group_count != 0 || !g->stopping;
+    (void)pthread_mutex_unlock(&g->lock);
+    return more;
+}
+
+/* --- groups ----------------------------------------------------------------------------------- */
+
+static int apply_all(sg_ingest *g, sg_push *const *pushes, size_t n)
+{
+    const sg_store_ops *ops = g->config.store->ops;
+    sg_commit newest;
+    int err = ops->begin(g->writer, &newest);
+    if (err == SG_OK) sg_applier_begin(g->applier, &newest, sg_now_us());
+    for (size_t i = 0; i < n && err == SG_OK; i++)
+        err = sg_apply_push(g->applier, pushes[i]);
+    if (err == SG_OK) err = ops->commit(g->writer, &g->applier->newest);
+    if (err != SG_OK) ops->rollback(g->writer);
+    return err;
+}
+
+static void count_group(sg_ingest *g, sg_push *const *pushes, size_t n, int64_t took_us)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    g->stats.groups++;
+    g->stats.pushes += n;
+    g->stats.commit_us += (uint64_t)took_us;
+    for (size_t i = 0; i < n; i++) {
+        g->stats.committed += pushes[i]->result.committed;
+        g->stats.refused += pushes[i]->result.refusal_count;
+    }
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
+static void finish(sg_ingest *g, sg_push *const *pushes, size_t n, int64_t began_us)
+{
+    count_group(g, pushes, n, sg_monotonic_us() - began_us);
+    g->config.committed(g->config.ctx, pushes, n);
+    for (size_t i = 0; i < n; i++)
+        g->config.done(g->config.ctx, pushes[i]);
+}
+
+static void fail(sg_ingest *g, sg_push *p, int err)
+{
+    sg_push_result_clear(&p->result);
+    p->result.err = err;
+    sg_log_error("push_failed", err);
+    (void)pthread_mutex_lock(&g->lock);
+    g->stats.failed++;
+    (void)pthread_mutex_unlock(&g->lock);
+    g->config.done(g->config.ctx, p);
+}
+
+static void run_group(sg_ingest *g, sg_push *const *pushes, size_t n)
+{
+    int64_t began_us = sg_monotonic_us();
+    for (size_t i = 0; i < n; i++) {
+        sg_push_result_clear(&pushes[i]->result);
+        pushes[i]->table_count = 0;
+    }
+    int err = apply_all(g, pushes, n);
+    if (err == SG_OK) {
+        finish(g, pushes, n, began_us);
+    } else if (n == 1) {
+        fail(g, pushes[0], err);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            run_group(g, &pushes[i], 1);
+    }
+}
+
+/* --- purging ---------------------------------------------------------------------------------- */
+
+static int64_t before(int64_t now_us, int64_t age_us)
+{
+    return age_us != 0 && now_us > age_us ? now_us - age_us : 0;
+}
+
+/* One slice; the next one comes soon if there is more to do. */
+static void purge(sg_ingest *g)
+{
+    const sg_store_ops *ops = g->config.store->ops;
+    int64_t now_us = sg_now_us();
+    const sg_purge what = {.tombstones_before_us = before(now_us, g->config.tombstone_age_us),
+                           .history_before_us = before(now_us, g->config.history_age_us),
+                           .staged_before_us = before(now_us, g->config.staged_age_us),
+                           .limit = SG_PURGE_SLICE};
+    sg_purged done = {0};
+    sg_commit newest;
+    int err = ops->begin(g->writer, &newest);
+    if (err == SG_OK) err = ops->purge(g->writer, &what, &done);
+    if (err == SG_OK) err = ops->commit(g->writer, &newest);
+    if (err != SG_OK) {
+        ops->rollback(g->writer);
+        sg_log_error("purge_failed", err);
+        done = (sg_purged){0};
+    }
+    g->purge_at_us = sg_monotonic_us() + (done.more ? 0 : g->config.purge_interval_us);
+    (void)pthread_mutex_lock(&g->lock);
+    g->stats.purged += done.tombstones + done.history + done.answers + done.staged;
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
+static void *write_all(void *arg)
+{
+    sg_ingest *g = arg;
+    while (take_group(g)) {
+        if (g->group_count != 0) run_group(g, g->group, g->group_count);
+        if (sg_monotonic_us() >= g->purge_at_us) purge(g);
+    }
+    return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int init_waiting(sg_ingest *g)
+{
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0) return SG_NOMEM;
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int code = pthread_cond_init(&g->work, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return code == 0 && pthread_mutex_init(&g->lock, NULL) == 0 ? SG_OK : SG_NOMEM;
+}
+
+int sg_ingest_new(const sg_ingest_config *config, sg_ingest **out)
+{
+    sg_ingest *g = sg_zalloc(sizeof *g);
+    if (g == NULL) return SG_NOMEM;
+    g->config = *config;
+    g->tail = &g->head;
+    g->writer = config->store->ops->writer(config->store->impl);
+    g->applier = sg_applier_new(config->store);
+    int err = g->applier != NULL ? init_waiting(g) : SG_NOMEM;
+    if (err == SG_OK && config->staged_changes_max != 0)
+        g->applier->staged_changes_max = config->staged_changes_max;
+    if (err == SG_OK && config->staged_bytes_max != 0)
+        g->applier->staged_bytes_max = config->staged_bytes_max;
+    if (err == SG_OK && pthread_create(&g->thread, NULL, write_all, g) != 0) err = SG_NOMEM;
+    g->started = err == SG_OK;
+    if (err == SG_OK)
+        *out = g;
+    else
+        sg_ingest_free(g);
+    return err;
+}
+
+void sg_ingest_stats_get(sg_ingest *g, sg_ingest_stats *out)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    *out = g->stats;
+    out->waiting = g->waiting;
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
+void sg_ingest_free(sg_ingest *g)
+{
+    if (g == NULL) return;
+    if (g->started) {
+        (void)pthread_mutex_lock(&g->lock);
+        g->stopping = true;
+        (void)pthread_cond_signal(&g->work);
+        (void)pthread_mutex_unlock(&g->lock);
+        (void)pthread_join(g->thread, NULL);
+        (void)pthread_cond_destroy(&g->work);
+        (void)pthread_mutex_destroy(&g->lock);
+    }
+    sg_applier_free(g->applier);
+    sg_free(g);
+}

@@ -1,0 +1,110 @@
+#include "store/sqlite_conn.h"
+
+static void bind_ref(sqlite3_stmt *s, sg_feed feed, const sg_ref *ref)
+{
+    if (s == NULL) return;
+    (void)sqlite3_bind_int64(s, 1, feed.scope);
+    (void)sqlite3_bind_int64(s, 2, feed.app);
+    (void)sqlite3_bind_int64(s, 3, ref->table);
+    sg_sqlite_bind_blob(s, 4, ref->key);
+}
+
+/* Columns id, seq, hist, dead_us, data from `first` on; data stays SQLite's. */
+static sg_stored read_stored(sqlite3_stmt *s, int first)
+{
+    return (sg_stored){.row = sqlite3_column_int64(s, first),
+                       .seq = sqlite3_column_int64(s, first + 1),
+                       .hist = sqlite3_column_int64(s, first + 2),
+                       .dead_us = sqlite3_column_int64(s, first + 3),
+                       .data = sg_sqlite_blob(s, first + 4)};
+}
+
+int sg_sqlite_load_records(sg_writer *w, sg_feed feed, const sg_ref *refs, size_t n,
+                           sg_arena *arena, sg_stored *out)
+{
+    int err = SG_OK;
+    for (size_t i = 0; i < n && err == SG_OK; i++) {
+        out[i] = (sg_stored){0};
+        sqlite3_stmt *s = sg_sqlite_use(&w->conn, SG_SQLITE_LOAD_RECORD, &err);
+        bind_ref(s, feed, &refs[i]);
+        if (!sg_sqlite_row(s, &err)) continue;
+        out[i] = read_stored(s, 0);
+        out[i].data = sg_arena_copy(arena, out[i].data, &err);
+        (void)sqlite3_reset(s);
+    }
+    return err;
+}
+
+static void add(sg_sqlite *c, sg_feed feed, const sg_ref *ref, sg_stored *r, int *err)
+{
+    sqlite3_stmt *s = sg_sqlite_use(c, SG_SQLITE_ADD_RECORD, err);
+    if (s == NULL) return;
+    bind_ref(s, feed, ref);
+    (void)sqlite3_bind_int64(s, 5, r->seq);
+    (void)sqlite3_bind_int64(s, 6, r->hist);
+    (void)sqlite3_bind_int64(s, 7, r->dead_us);
+    sg_sqlite_bind_blob(s, 8, r->data);
+    sg_sqlite_done(s, err);
+    if (*err == SG_OK) r->row = sqlite3_last_insert_rowid(c->db);
+}
+
+static void save(sg_sqlite *c, const sg_stored *r, int *err)
+{
+    sqlite3_stmt *s = sg_sqlite_use(c, SG_SQLITE_SAVE_RECORD, err);
+    if (s == NULL) return;
+    (void)sqlite3_bind_int64(s, 1, r->seq);
+    (void)sqlite3_bind_int64(s, 2, r->hist);
+    (void)sqlite3_bind_int64(s, 3, r->dead_us);
+    sg_sqlite_bind_blob(s, 4, r->data);
+    (void)sqlite3_bind_int64(s, 5, r->row);
+    sg_sqlite_done(s, err);
+}
+
+int sg_sqlite_save_records(sg_writer *w, sg_feed feed, const sg_ref *refs, sg_stored *records,
+                           size_t n)
+{
+    int err = SG_OK;
+    for (size_t i = 0; i < n && err == SG_OK; i++) {
+        if (records[i].row == 0)
+            add(&w->conn, feed, &refs[i], &records[i], &err);
+        else
+            save(&w->conn, &records[i], &err);
+    }
+    return err;
+}
+
+int sg_sqlite_record_ref(sg_writer *w, int64_t row, sg_ref *ref, bool *found)
+{
+    int err = SG_OK;
+    *found = false;
+    sqlite3_stmt *s = sg_sqlite_use(&w->conn, SG_SQLITE_RECORD_REF, &err);
+    if (s == NULL) return err;
+    (void)sqlite3_bind_int64(s, 1, row);
+    /* Left standing on its row: the key is borrowed until the next call. */
+    *found = sg_sqlite_row(s, &err);
+    if (*found) *ref = (sg_ref){sg_sqlite_u32(s, 0, &err), sg_sqlite_blob(s, 1)};
+    return err;
+}
+
+int sg_sqlite_delta(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more)
+{
+    int err = SG_OK;
+    *more = false;
+    bool all = what->table == 0;
+    sqlite3_stmt *s = sg_sqlite_use(v->conn, all ? SG_SQLITE_DELTA : SG_SQLITE_DELTA_TABLE, &err);
+    if (s == NULL) return err;
+    (void)sqlite3_bind_int64(s, 1, what->feed.scope);
+    (void)sqlite3_bind_int64(s, 2, what->feed.app);
+    (void)sqlite3_bind_int64(s, 3, what->since);
+    /* One more than wanted tells whether there is more. */
+    (void)sqlite3_bind_int64(s, 4, (int64_t)what->limit + 1);
+    if (!all) (void)sqlite3_bind_int64(s, 5, what->table);
+    for (size_t n = 0; sg_sqlite_row(s, &err); n++) {
+        sg_ref ref = {sg_sqlite_u32(s, 0, &err), sg_sqlite_blob(s, 1)};
+        sg_stored stored = read_stored(s, 2);
+        *more = err != SG_OK || n == what->limit || !fn(ctx, &ref, &stored);
+        if (*more) break;
+    }
+    (void)sqlite3_reset(s);
+    return err;
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""The two examples for developers do what they say, and what they write syncs."""
+
+import os
+import shlex
+import subprocess
+import sys
+import unittest
+
+from sigla_e2e import BUILD, PATIENCE_S, ROOT, Device, Server, new_path
+
+NOTES = "CREATE TABLE notes(id TEXT PRIMARY KEY, text TEXT)"
+
+
+def run(command, **keywords):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                          **keywords)
+    if done.returncode != 0:
+        raise AssertionError(f"{command} exited with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def python_example(path):
+    """Run from a folder whose build/ is the one under test, as the tree's is for its reader."""
+    folder = new_path("tree")
+    folder.mkdir()
+    (folder / "build").symlink_to(BUILD)
+    return run([sys.executable, ROOT / "examples" / "hello.py", path], cwd=folder)
+
+
+def c_example(path):
+    """Compiled the way its first line says, with the library installed under another prefix."""
+    prefix, program = new_path("prefix"), new_path("hello")
+    (prefix / "lib").mkdir(parents=True)
+    (prefix / "include").symlink_to(ROOT / "include")
+    for name in "libsigla.so", "libsigla.so.0":
+        (prefix / "lib" / name).symlink_to(BUILD / "libsigla.so")
+    flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs",
+                 BUILD / "sigla.pc"])
+    run(["cc", "-Wall", "-Wextra", "-Werror", ROOT / "examples" / "hello.c", "-o", program,
+         *shlex.split(flags)])
+    return run([program, path], env={**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")})
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def check(self, example, greeting, says):
+        writer, reader = Device(self.server, greeting[-1]), Device(self.server, greeting[-1])
+        said = example(writer.path)
+        self.assertIn(says, said)
+        pending = writer.json("pending")
+        self.assertEqual(len(pending), 1)
+        self.assertEqual(example(writer.path), said)
+        self.assertEqual(writer.json("pending"), pending, "the same again is no new write")
+        reader.execute(NOTES)
+        reader.track("notes")
+        writer.sync()
+        reader.sync()
+        self.assertEqual(reader.rows("notes"), [("hello", greeting)])
+
+    def test_python(self):
+        greeting = "Hello from Python"
+        self.check(python_example, greeting, f'text = "{greeting}", written by n at ')
+
+    def test_c(self):
+        self.check(c_example, "Hello from C", "written, and queued for sync")
+
+    def test_they_are_short(self):
+        for name in "hello.py", "hello.c":
+            lines = (ROOT / "examples" / name).read_text().splitlines()
+            code = [line for line in lines if line.strip() and line[:2] not in ("#!", "/*", " *")]
+            self.assertLessEqual(len(code), 15, name)
+
+
+if __name__ == "__main__":
+    unittest.main()

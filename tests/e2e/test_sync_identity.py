@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""Whose database is it: copies, backups, new files and other users (L8, L12, L13), through the real
+binary and the extension.
+
+timeout: 300
+"""
+
+import shutil
+import unittest
+
+from sigla_e2e import Device, Server, new_path, sigla, sync_all
+from sync_case import TASKS, SyncCase
+
+
+def copy_of(device, name="copy.db"):
+    """As `cp` would make it, from a file nobody has open."""
+    path = new_path(name)
+    with device.connect() as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(device.path, path)
+    return Device(device.server, device.user, path=path, init=False)
+
+
+class Copies(SyncCase):
+    def test_a_copied_database_gets_an_id_of_its_own_and_nothing_is_lost(self):
+        a = self.device()
+        self.with_task(a, title="old")
+        copy = copy_of(a)
+        a.execute("INSERT INTO tasks VALUES('a1', 'from the original', 0, NULL)")
+        a.sync()
+        copy.execute("INSERT INTO tasks VALUES('c1', 'from the copy', 0, NULL)")
+        copy.execute("INSERT INTO tasks VALUES('c2', 'from the copy', 0, NULL)")
+        self.put(copy, "title", "the copy's")
+        copy.sync()
+        self.assert_equal_everywhere(copy, a)
+        ids = [d.json("status")["client"] for d in (a, copy)]
+        self.assertNotEqual(*ids)
+        self.assertEqual([row[0] for row in a.rows("tasks")], ["a1", "c1", "c2", "t1"])
+        self.assertEqual(a.marks("tasks", "c1")["title"]["client"], ids[1])
+        self.assertEqual(self.get(a, "title"), "the copy's")
+        self.assert_no_conflicts(a, copy)
+
+    def test_a_copy_that_syncs_first_leaves_the_original_to_find_out(self):
+        a = self.device()
+        self.with_task(a, title="old")
+        copy = copy_of(a)
+        before = a.json("status")["client"]
+        copy.execute("INSERT INTO tasks VALUES('c1', 'from the copy', 0, NULL)")
+        copy.sync()
+        a.execute("INSERT INTO tasks VALUES('a1', 'from the original', 0, NULL)")
+        a.execute("INSERT INTO tasks VALUES('a2', 'from the original', 0, NULL)")
+        a.sync()
+        self.assert_equal_everywhere(a, copy)
+        self.assertEqual([row[0] for row in copy.rows("tasks")], ["a1", "a2", "c1", "t1"])
+        self.assertEqual(copy.json("status")["client"], before)
+        self.assertNotEqual(a.json("status")["client"], before)
+
+    def test_a_copy_with_unpushed_edits_pushes_them_once(self):
+        """Both files hold the same pending change, under the same number."""
+        a = self.device()
+        self.with_task(a, title="old")
+        self.put(a, "title", "pending")
+        copy = copy_of(a)
+        self.put(a, "note", "the original's")
+        self.put(copy, "note", "the copy's")
+        sync_all(a, copy)
+        self.assert_equal_everywhere(a, copy)
+        self.assertEqual(a.rows("tasks"), [("t1", "pending", None, "the copy's")])
+        self.assertEqual(copy.rows("tasks"), a.rows("tasks"))
+
+    def test_a_backup_put_back_receives_what_it_had_written_and_goes_on(self):
+        a, b = self.devices(2)
+        self.with_task(a, b, title="old")
+        backup = copy_of(a, "backup.db")
+        a.execute("INSERT INTO tasks VALUES('t2', 'after the backup', 0, NULL)")
+        self.put(a, "title", "after the backup")
+        sync_all(a, b)
+        shutil.copy(backup.path, a.path)
+        self.assertEqual(self.get(a, "title"), "old")
+        a.execute("INSERT INTO tasks VALUES('t3', 'after the restore', 0, NULL)")
+        self.assert_equal_everywhere(a, b)
+        self.assertEqual([row[0] for row in a.rows("tasks")], ["t1", "t2", "t3"])
+        self.assertEqual(self.get(a, "title"), "after the backup")
+        self.assert_no_conflicts(a, b)
+
+    def test_a_backup_that_only_reads_gets_its_own_history_too(self):
+        a, b = self.devices(2)
+        self.with_task(a, b, title="old")
+        backup = copy_of(a, "backup.db")
+        self.put(a, "title", "after the backup")
+        sync_all(a, b)
+        shutil.copy(backup.path, a.path)
+        self.assert_equal_everywhere(a, b)
+        self.assertEqual(self.get(a, "title"), "after the backup")
+
+
+class Owners(SyncCase):
+    def test_a_new_database_gets_a_new_id_and_its_users_old_history(self):
+        a = self.device()
+        self.with_task(a, title="old", note="n")
+        self.put(a, "title", "new")
+        a.sync()
+        fresh = self.device()
+        self.assertNotEqual(fresh.json("status")["client"], a.json("status")["client"])
+        self.assert_equal_everywhere(fresh, a)
+        self.assertEqual(fresh.rows("tasks"), [("t1", "new", None, "n")])
+
+    def test_another_user_is_refused_and_gets_nothing(self):
+        a = self.device()
+        a.execute("INSERT INTO tasks VALUES('t1', 'private', 0, NULL)")
+        token = self.server.token("mallory")
+        refused = sigla("init", a.path, "--token", token, "--user", "mallory", expect=None)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(self.user, refused.stderr)
+        a.sync()
+        mallory = Device(self.server, "mallory")
+        mallory.execute(TASKS)
+        mallory.track("tasks")
+        mallory.sync()
+        self.assertEqual(mallory.rows("tasks"), [])
+
+    def test_the_id_survives_a_new_token_and_another_address_of_the_server(self):
+        a = self.device()
+        before = a.json("status")["client"]
+        sigla("init", a.path, "--token", self.server.token(self.user),
+              "--server", self.server.url.replace("127.0.0.1", "localhost"))
+        self.with_task(a, title="old")
+        self.assertEqual(a.json("status")["client"], before)
+
+
+class Servers(SyncCase):
+    def test_a_server_put_back_from_its_backup_gets_everything_again(self):
+        """The devices have acknowledged changes that this server has never heard of (epoch)."""
+        server = Server().start()
+        a, b = (Device(server, "ann") for _ in range(2))
+        for device in a, b:
+            device.execute(TASKS)
+            device.track("tasks")
+        a.execute("INSERT INTO tasks VALUES('t1', 'in the backup', 0, NULL)")
+        sync_all(a, b)
+        server.stop()
+        kept = new_path("server")
+        shutil.copytree(server.data, kept)
+        server.start()
+        self.put(a, "title", "after the backup")
+        sync_all(a, b)
+        server.stop()
+        shutil.rmtree(server.data)
+        shutil.copytree(kept, server.data)
+        server.start()
+        self.put(b, "note", "still there")
+        sync_all(b, a, rounds=3)
+        self.assertEqual(a.rows("tasks"), b.rows("tasks"))
+        self.assertEqual(self.get(a, "note"), "still there")
+        server.stop()
+
+    def test_an_empty_server_in_its_place_does_not_empty_the_devices(self):
+        server = Server().start()
+        a = Device(server, "ann")
+        a.execute(TASKS)
+        a.track("tasks")
+        a.execute("INSERT INTO tasks VALUES('t1', 'only here now', 0, NULL)")
+        a.sync()
+        server.stop()
+        shutil.rmtree(server.data)
+        server.start()
+        sigla("init", a.path, "--token", server.token("ann"))
+        a.execute("INSERT INTO tasks VALUES('t2', 'new', 0, NULL)")
+        a.sync()
+        self.assertIn(("t2", "new", 0, None), a.rows("tasks"))
+        server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

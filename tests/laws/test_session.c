@@ -1,0 +1,506 @@
+/* timeout: 200
+ * The session and what it applies, law by law, over a server in the same process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/world.h"
+
+#define SCHEMA                                                                                     \
+    "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"                                                   \
+    "SELECT sigla_track('t')"
+
+#define ROWS "SELECT * FROM t ORDER BY id"
+#define MARKS                                                                                      \
+    "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
+    "ORDER BY 1,2"
+
+static int open_world(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    world_open(w);
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void assert_rows(device *d, const char *sql, const char *want)
+{
+    char *have = device_rows(d, sql);
+    assert_string_equal(have, want);
+    sqlite3_free(have);
+}
+
+static void assert_same(device *a, device *b, const char *sql)
+{
+    char *want = device_rows(a, sql);
+    assert_rows(b, sql, want);
+    sqlite3_free(want);
+}
+
+static device *synced(world *w, const char *schema)
+{
+    device *d = world_device(w, schema);
+    device_sync(d);
+    return d;
+}
+
+/* ---- L1
+ * ------------------------------------------------------------------------------------------- */
+
+static void L1_a_large_transaction_is_pushed_in_parts_and_seen_whole(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(
+        a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<12000) INSERT "
+           "INTO t SELECT 'k'||i, i, 'x' FROM n");
+    int pushes = 0;
+    while (device_int(a, "SELECT count(*) FROM sigla_pending") != 0) {
+        assert_true(device_step(a, FATE_FINE));
+        pushes++;
+        device_sync(b);
+        int64_t seen = device_int(b, "SELECT count(*) FROM t");
+        assert_true(seen == 0 || seen == 12000);
+    }
+    assert_true(pushes >= 3);
+    device_sync(b);
+    assert_same(a, b, "SELECT count(*), sum(a) FROM t");
+}
+
+static void L1_parts_are_sent_again_after_the_server_has_dropped_them(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(
+        a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<12000) INSERT "
+           "INTO t SELECT 'k'||i, i, 'x' FROM n");
+    assert_true(device_step(a, FATE_FINE));
+    world_purge(w);
+    device_sync(a);
+    device_sync(b);
+    assert_int_equal(device_int(b, "SELECT count(*) FROM t"), 12000);
+}
+
+/* ---- L4
+ * ------------------------------------------------------------------------------------------- */
+
+static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('settings','mine',1)");
+    device_sync(a);
+    device *b = world_device(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"
+                                "INSERT INTO t VALUES('settings','default',0),('extra','seed',0);"
+                                "SELECT sigla_track('t')");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, ROWS, "extra|seed|0\nsettings|mine|1\n");
+    assert_same(a, b, ROWS);
+    assert_same(a, b, MARKS);
+}
+
+/* ---- L9
+ * ------------------------------------------------------------------------------------------- */
+
+static void L9_a_refused_change_stands_alone_and_can_be_retried(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('big', zeroblob(5000000), 0)");
+    device_exec(a, "INSERT INTO t VALUES('small', 1, 0)");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, ROWS, "small|1|0\n");
+    assert_rows(a, "SELECT key,code FROM sigla_refused", "big|limit\n");
+    assert_rows(a, "SELECT count(*) FROM sigla_pending", "0\n");
+    device_exec(a, "UPDATE t SET a='fits' WHERE id='big'");
+    device_exec(a, "SELECT sigla_retry()");
+    device_sync(a);
+    device_exec(a, "SELECT sigla_retry()");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(a, "SELECT * FROM sigla_refused", "");
+    assert_rows(b, ROWS, "big|fits|0\nsmall|1|0\n");
+}
+
+static void L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits(void **state)
+{
+    world *w = *state;
+    const char *schema =
+        "CREATE TABLE t(id TEXT PRIMARY KEY, a UNIQUE, b); SELECT sigla_track('t')";
+    device *a = synced(w, schema), *b = synced(w, schema);
+    device_exec(a, "INSERT INTO t VALUES('x','same',1)");
+    device_exec(b, "INSERT INTO t VALUES('y','same',2)");
+    device_sync(a);
+    device_sync(b);
+    device_sync(a);
+    assert_rows(b, "SELECT key FROM sigla_parked", "x\n");
+    assert_rows(a, "SELECT key FROM sigla_parked", "y\n");
+    device_exec(b, "UPDATE t SET a='other' WHERE id='y'");
+    device_sync(b);
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, ROWS, "x|same|1\ny|other|2\n");
+    assert_same(a, b, ROWS);
+    assert_rows(a, "SELECT count(*) FROM sigla_parked", "0\n");
+    assert_rows(b, "SELECT count(*) FROM sigla_parked", "0\n");
+}
+
+static void L9_children_before_their_parents_wait_for_them(void **state)
+{
+    world *w = *state;
+    const char *schema =
+        "PRAGMA foreign_keys=ON; CREATE TABLE p(id TEXT PRIMARY KEY, x); CREATE TABLE "
+        "c(id TEXT PRIMARY KEY, p REFERENCES p(id)); SELECT sigla_track('p'), "
+        "sigla_track('c')";
+    device *a = synced(w, schema), *b = synced(w, schema);
+    device_exec(a, "PRAGMA foreign_keys=OFF");
+    device_exec(a, "INSERT INTO c VALUES('c1','p1')");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, "SELECT count(*) FROM c", "0\n");
+    assert_rows(b, "SELECT key FROM sigla_parked", "c1\n");
+    device_exec(a, "INSERT INTO p VALUES('p1',1)");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, "SELECT c.id,p.x FROM c JOIN p ON p.id=c.p", "c1|1\n");
+    assert_rows(b, "SELECT count(*) FROM sigla_parked", "0\n");
+}
+
+/* ---- L10
+ * ------------------------------------------------------------------------------------------ */
+
+static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device *b = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"
+                          "CREATE TABLE audit(id TEXT PRIMARY KEY, what);"
+                          "CREATE TRIGGER log AFTER INSERT ON t BEGIN INSERT INTO audit "
+                          "VALUES(hex(randomblob(8)), NEW.id); END;"
+                          "CREATE TRIGGER stamp AFTER UPDATE ON t BEGIN UPDATE t SET b=b+1 WHERE "
+                          "id=NEW.id; END;"
+                          "SELECT sigla_track('t'), sigla_track('audit')");
+    device_exec(a, "INSERT INTO t VALUES('k1',1,10)");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, "SELECT what FROM audit", "k1\n");
+    assert_rows(b, ROWS, "k1|1|10\n");
+    /* The audit row is this device's own write, by a rule; what was applied is nobody's here. */
+    assert_rows(
+        b, "SELECT m.origin,m.actor->>'principalId' FROM audit, sigla_marks('audit',audit.id) m",
+        "system|system:rule\n");
+    device_exec(a, "UPDATE t SET a=2 WHERE id='k1'");
+    device_sync(a);
+    for (int i = 0; i < 3; i++) {
+        device_sync(b);
+        assert_rows(b, "SELECT count(*) FROM sigla_pending", "0\n");
+        device_sync(a);
+    }
+    assert_rows(b, ROWS, "k1|2|10\n");
+    assert_same(a, b, ROWS);
+}
+
+/* ---- L12
+ * ------------------------------------------------------------------------------------------ */
+
+static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('gone',1,1),('stays',1,1)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(a, "DELETE FROM t WHERE id='gone'");
+    device_sync(a);
+    world_purge(w);
+    device_exec(
+        b, "UPDATE t SET a='unpushed' WHERE id='stays'; UPDATE t SET a='late' WHERE id='gone'");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, ROWS, "stays|unpushed|1\n");
+    assert_same(a, b, ROWS);
+    assert_same(a, b, MARKS);
+    assert_rows(b, "SELECT key,code FROM sigla_refused", "gone|not_found\n");
+    device *c = synced(w, SCHEMA);
+    assert_same(a, c, ROWS);
+}
+
+/* ---- L13
+ * ------------------------------------------------------------------------------------------ */
+
+static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(a);
+    device *copy = world_copy(w, a);
+    device_exec(a, "INSERT INTO t VALUES('a','from a',1)");
+    device_exec(copy, "INSERT INTO t VALUES('c','from copy',1); UPDATE t SET b=2 WHERE id='k1'");
+    assert_same(a, copy, "SELECT sigla_config('client')");
+    device_sync(a);
+    device_sync(copy);
+    device_sync(a);
+    assert_rows(a, ROWS, "a|from a|1\nc|from copy|1\nk1|1|2\n");
+    assert_same(a, copy, ROWS);
+    assert_same(a, copy, MARKS);
+    char *one = device_text(a, "SELECT sigla_config('client')");
+    char *other = device_text(copy, "SELECT sigla_config('client')");
+    assert_string_not_equal(one, other);
+    sqlite3_free(one);
+    sqlite3_free(other);
+}
+
+static void L13_a_restored_backup_goes_on_without_loss(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(a);
+    device *backup = world_copy(w, a);
+    device_exec(a, "UPDATE t SET a=2 WHERE id='k1'");
+    device_exec(a, "INSERT INTO t VALUES('k2',2,2)");
+    device_sync(a);
+    /* a's disk dies; the backup takes its place, knowing nothing of what a did last. */
+    device_exec(backup, "UPDATE t SET b='after the restore' WHERE id='k1'");
+    device_sync(backup);
+    assert_rows(backup, ROWS, "k1|2|after the restore\nk2|2|2\n");
+}
+
+static void L13_another_user_does_not_get_the_database(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    assert_int_equal(device_try(a, "SELECT sigla_init('{\"user\":\"bob\",\"token\":\"x\"}')"),
+                     SQLITE_ERROR);
+    assert_non_null(strstr(sqlite3_errmsg(a->db), "belongs to \"ann\""));
+    assert_rows(a, "SELECT count(*) FROM sigla_pending", "1\n");
+}
+
+/* ---- L14
+ * ------------------------------------------------------------------------------------------ */
+
+static void L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device *late = world_device(w, SCHEMA);
+    late->skew_us = INT64_C(2) * 365 * 86400 * 1000000;
+    device_exec(a, "INSERT INTO t VALUES('k1','a',1)");
+    device_sync(a);
+    device_exec(late, "INSERT INTO t VALUES('k1','late',2)");
+    device_exec(late, "INSERT INTO t VALUES('k2','late',2)");
+    device_sync(late);
+    device_exec(a, "UPDATE t SET a='after' WHERE id='k1'");
+    device_sync(a);
+    device_sync(late);
+    w->now_us += INT64_C(400) * 1000000;
+    device_exec(a, "UPDATE t SET a='again' WHERE id='k1'");
+    device_exec(late, "UPDATE t SET a='own' WHERE id='k2'");
+    device_sync(a);
+    device_sync(late);
+    device_sync(a);
+    assert_rows(a, ROWS, "k1|again|2\nk2|own|2\n");
+    assert_same(a, late, ROWS);
+    assert_same(a, late, MARKS);
+    assert_int_equal(device_int(a, "SELECT count(*) FROM sigla_marks('t','k1') WHERE at>'2026-02'"),
+                     0);
+}
+
+static void L14_a_clock_behind_is_corrected_before_it_loses_edits(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *slow = world_device(w, SCHEMA);
+    slow->skew_us = -INT64_C(365) * 86400 * 1000000;
+    device_exec(a, "INSERT INTO t VALUES('k1','a',1)");
+    device_sync(a);
+    device_sync(slow);
+    device_exec(slow, "UPDATE t SET a='slow' WHERE id='k1'");
+    device_sync(slow);
+    device_sync(a);
+    assert_rows(a, ROWS, "k1|slow|1\n");
+}
+
+/* ---- L19
+ * ------------------------------------------------------------------------------------------ */
+
+static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(void **state)
+{
+    world *w = *state;
+    device *old = synced(w, SCHEMA);
+    device *new =
+        synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, note); SELECT sigla_track('t')");
+    device_exec(new, "INSERT INTO t VALUES('k1',1,1,'kept')");
+    device_sync(new);
+    device_sync(old);
+    device_exec(old, "UPDATE t SET a=2 WHERE id='k1'");
+    device_exec(old, "INSERT OR REPLACE INTO t(id,a,b) VALUES('k1',3,1)");
+    device_sync(old);
+    device_sync(new);
+    assert_rows(new, ROWS, "k1|3|1|kept\n");
+    device_exec(old, "ALTER TABLE t ADD COLUMN note; SELECT sigla_refresh()");
+    assert_rows(old, ROWS, "k1|3|1|kept\n");
+    assert_same(old, new, MARKS);
+    device_exec(old, "UPDATE t SET note='changed' WHERE id='k1'");
+    device_sync(old);
+    device_sync(new);
+    assert_same(old, new, ROWS);
+}
+
+/* ---- the machine's own manners
+ * ---------------------------------------------------------------------- */
+
+static void answers_that_cannot_be_helped_stop_the_session_by_name(void **state)
+{
+    static const struct {
+        int status;
+        int code;
+    } cases[] = {{401, SIGLA_UNAUTHORIZED},
+                 {402, SIGLA_PAYMENT},
+                 {403, SIGLA_FORBIDDEN},
+                 {426, SIGLA_TOONEW},
+                 {404, SIGLA_NOTFOUND}};
+    world *w = *state;
+    device *d = synced(w, SCHEMA);
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sigla_session *s;
+        sigla_action a;
+        assert_int_equal(sigla_session_open(d->db, NULL, &s), SIGLA_OK);
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_REQUEST);
+        (void)sigla_session_answer(s, cases[i].status, 0, "no", 2);
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_STOP);
+        assert_int_equal(a.error, cases[i].code);
+        sigla_session_close(s);
+    }
+    assert_rows(d, "SELECT count(*) FROM sigla_pending", "1\n");
+}
+
+static void answers_that_are_nonsense_lose_nothing(void **state)
+{
+    static const char *const bodies[] = {"",
+                                         "{",
+                                         "[]",
+                                         "<html>",
+                                         "{}",
+                                         "{\"acks\":[{\"n\":9,\"seq\":1}]}",
+                                         "{\"acks\":[{\"n\":-1,\"seq\":1}]}",
+                                         "\x28\xb5\x2f\xfd\x00\x00",
+                                         "\x1f\x8b\x08"};
+    world *w = *state;
+    device *d = synced(w, SCHEMA);
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        sigla_session *s;
+        sigla_action a;
+        assert_int_equal(sigla_session_open(d->db, NULL, &s), SIGLA_OK);
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        (void)sigla_session_answer(s, 200, 0, bodies[i], strlen(bodies[i]));
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_STOP);
+        assert_true(strlen(a.message) > 10);
+        sigla_session_close(s);
+        assert_rows(d, "SELECT count(*) FROM sigla_pending", "1\n");
+    }
+    device_sync(d);
+    assert_rows(d, "SELECT count(*) FROM sigla_pending", "0\n");
+}
+
+static void failures_are_retried_with_full_jitter(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, SCHEMA);
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    sigla_session *s;
+    sigla_action a;
+    assert_int_equal(sigla_session_open(d->db, "{\"seed\":7}", &s), SIGLA_OK);
+    int64_t longest = 0, different = 0, before = 0;
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_REQUEST);
+        static const int statuses[] = {408, 429, 500, 503};
+        if (i % 2 == 0)
+            (void)sigla_session_lost(s);
+        else
+            (void)sigla_session_answer(s, statuses[i / 2 % 4], 0, "", 0);
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_WAIT);
+        assert_true(a.wait_ms >= 500 && a.wait_ms <= 8000);
+        if (a.wait_ms > longest) longest = a.wait_ms;
+        different += a.wait_ms != before;
+        before = a.wait_ms;
+    }
+    assert_true(longest > 6000);
+    assert_true(different > 30);
+    assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+    (void)sigla_session_answer(s, 503, 60000, "", 0);
+    assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+    assert_int_equal(a.wait_ms, 60000);
+    sigla_session_close(s);
+}
+
+static void a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, SCHEMA);
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1),('k2',1,1),('k3',1,1)");
+    sigla_session *s;
+    sigla_action a;
+    assert_int_equal(sigla_session_open(d->db, "{\"encoding\":\"identity\"}", &s), SIGLA_OK);
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 24);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(sigla_session_next(s, &a), SIGLA_OK);
+        if (a.kind == SIGLA_DONE) break;
+        sg_slice body = sg_slice_of(a.body, a.body_bytes);
+        bool bad = a.body != NULL && memmem(body.p, body.n, "\"k2\"", 4) != NULL;
+        int status = bad ? 413 : world_request(w, a.method, a.url, body, &out);
+        (void)sigla_session_answer(s, status, 0, out.p, bad ? 0 : out.n);
+    }
+    sg_buf_deinit(&out);
+    assert_int_equal(a.kind, SIGLA_DONE);
+    sigla_session_close(s);
+    assert_rows(d, "SELECT key FROM sigla_refused", "k2\n");
+    assert_rows(d, "SELECT count(*) FROM sigla_pending", "0\n");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+    const struct CMUnitTest tests[] = {
+        T(L1_a_large_transaction_is_pushed_in_parts_and_seen_whole),
+        T(L1_parts_are_sent_again_after_the_server_has_dropped_them),
+        T(L4_rows_that_were_there_before_tracking_never_overwrite),
+        T(L9_a_refused_change_stands_alone_and_can_be_retried),
+        T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
+        T(L9_children_before_their_parents_wait_for_them),
+        T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
+        T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
+        T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
+        T(L13_a_restored_backup_goes_on_without_loss),
+        T(L13_another_user_does_not_get_the_database),
+        T(L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing),
+        T(L14_a_clock_behind_is_corrected_before_it_loses_edits),
+        T(L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column),
+        T(answers_that_cannot_be_helped_stop_the_session_by_name),
+        T(answers_that_are_nonsense_lose_nothing),
+        T(failures_are_retried_with_full_jitter),
+        T(a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

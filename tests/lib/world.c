@@ -1,0 +1,327 @@
+#include "lib/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "server/answer.h"
+
+#define USER "ann"
+
+static void check(int err)
+{
+    if (err != SG_OK) fail_msg("the world's server failed: %s", sg_err_text(err));
+}
+
+void world_open(world *w)
+{
+    *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}};
+    const char *tmp = getenv("TMPDIR");
+    snprintf(w->dir, sizeof w->dir, "%s/worldXXXXXX", tmp != NULL ? tmp : "/tmp");
+    if (mkdtemp(w->dir) == NULL) fail_msg("no temporary folder");
+    char path[300];
+    snprintf(path, sizeof path, "%s/server.db", w->dir);
+    check(sg_store_sqlite_open(path, &w->store));
+    w->writer = w->store.ops->writer(w->store.impl);
+    check(w->store.ops->view_new(w->store.impl, &w->view));
+    w->applier = sg_applier_new(&w->store);
+    assert_non_null(w->applier);
+}
+
+/* Nothing of ours may keep the connection open. */
+static void close_db(device *d)
+{
+    if (sqlite3_close(d->db) == SQLITE_OK) return;
+    sqlite3_stmt *s = sqlite3_next_stmt(d->db, NULL);
+    fail_msg("device %d: still open: %s", d->index, s != NULL ? sqlite3_sql(s) : "?");
+}
+
+void world_close(world *w)
+{
+    for (int i = 0; i < w->device_count; i++) {
+        sigla_session_close(w->devices[i]->session);
+        close_db(w->devices[i]);
+        free(w->devices[i]);
+    }
+    sg_applier_free(w->applier);
+    w->store.ops->view_free(w->view);
+    sg_store_close(&w->store);
+    char command[400];
+    snprintf(command, sizeof command, "rm -rf '%s'", w->dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* ---- the server --------------------------------------------------------------------------------- */
+
+static int refusal(int code, sg_buf *out)
+{
+    sg_jsonw w;
+    sg_jsonw_init(&w, out);
+    sg_jsonw_object(&w);
+    sg_jsonw_k(&w, "error");
+    sg_jsonw_object(&w);
+    sg_jsonw_kstr(&w, "code", sg_slice_str(sg_err_code(code)));
+    sg_jsonw_kstr(&w, "message", sg_slice_str(sg_err_text(code)));
+    sg_jsonw_object_end(&w);
+    sg_jsonw_object_end(&w);
+    return sg_err_http(code);
+}
+
+static int read_page(world *w, const sg_delta_spec *spec, sg_delta_page *page, sg_arena *arena)
+{
+    int64_t newest;
+    int err = w->store.ops->view_begin(w->view, &newest);
+    if (err == SG_OK) err = sg_delta_read(&w->store, w->view, newest, spec, arena, page);
+    return err;
+}
+
+static int push(world *w, sg_slice app, sg_slice body, sg_buf *out)
+{
+    sg_push *p = sg_push_new();
+    assert_non_null(p);
+    p->body = sg_strndup(body.p, body.n);
+    p->body_len = body.n;
+    p->claims = (sg_claims){.user = SG_LIT(USER)};
+    p->scope = SG_LIT("u:" USER);
+    p->app = app;
+    int err = SG_OK;
+    if (!sg_push_read(p, w->epoch, w->now_us)) err = p->result.err;
+    sg_commit newest;
+    if (err == SG_OK) {
+        check(w->store.ops->begin(w->writer, &newest));
+        sg_applier_begin(w->applier, &newest, w->now_us);
+        check(sg_apply_push(w->applier, p));
+        check(w->store.ops->commit(w->writer, &w->applier->newest));
+        err = p->result.err;
+    }
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_delta_page page = {0};
+    sg_delta_spec spec = {.scope = p->scope,
+                          .app = app,
+                          .since = p->since,
+                          .limit = 1000,
+                          .version = p->version,
+                          .self = p->client};
+    if (err == SG_OK && p->pull) {
+        err = read_page(w, &spec, &page, &arena);
+        w->store.ops->view_end(w->view);
+    }
+    if (err == SG_OK) sg_answer_push(p, p->pull ? &page : NULL, w->epoch, w->now_us, out);
+    if (p->pull) sg_delta_deinit(&page);
+    sg_arena_deinit(&arena);
+    sg_push_free(p);
+    return err == SG_OK ? 200 : refusal(err, out);
+}
+
+/* The value of a parameter of a URL, which holds no escapes here. */
+static sg_slice parameter(const char *url, const char *name)
+{
+    const char *at = strstr(url, name);
+    if (at == NULL) return sg_slice_of("", 0);
+    at += strlen(name);
+    return sg_slice_of(at, strcspn(at, "&"));
+}
+
+static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
+{
+    sg_delta_spec spec = {.scope = SG_LIT("u:" USER),
+                          .app = app,
+                          .limit = 1000,
+                          .version = 2,
+                          .self = parameter(url, "client=")};
+    int err = sg_cursor_parse(parameter(url, "since="), w->epoch, &spec.since);
+    if (err != SG_OK) return refusal(err, out);
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_delta_page page = {0};
+    err = read_page(w, &spec, &page, &arena);
+    w->store.ops->view_end(w->view);
+    if (err == SG_OK) sg_answer_page(&page, w->epoch, w->now_us, out);
+    sg_delta_deinit(&page);
+    sg_arena_deinit(&arena);
+    return err == SG_OK ? 200 : refusal(err, out);
+}
+
+int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out)
+{
+    const char *at = strstr(url, "/sync/");
+    assert_non_null(at);
+    at += 6;
+    sg_slice app = sg_slice_of(at, strcspn(at, "/?"));
+    sg_buf_clear(out);
+    w->now_us += 1000;
+    return method[0] == 'P' ? push(w, app, body, out) : pull(w, app, url, out);
+}
+
+/* ---- devices ------------------------------------------------------------------------------------- */
+
+static int64_t device_now(void *ctx)
+{
+    const device *d = ctx;
+    return d->w->now_us + d->skew_us;
+}
+
+static void device_open(device *d)
+{
+    assert_int_equal(sqlite3_open(d->path, &d->db), SQLITE_OK);
+    device_exec(d, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF");
+    assert_int_equal(sigla_register(d->db), SIGLA_OK);
+    assert_int_equal(sigla_set_clock(d->db, device_now, d), SIGLA_OK);
+}
+
+static device *device_new(world *w)
+{
+    device *d = calloc(1, sizeof *d);
+    assert_non_null(d);
+    d->w = w;
+    d->index = w->device_count;
+    w->devices[w->device_count++] = d;
+    snprintf(d->path, sizeof d->path, "%s/device%d.db", w->dir, d->index);
+    return d;
+}
+
+device *world_device(world *w, const char *sql)
+{
+    device *d = device_new(w);
+    device_open(d);
+    device_exec(d, "SELECT sigla_init('{\"server\":\"http://sim\",\"token\":\"t\",\"user\":\"" USER
+                   "\"}')");
+    device_exec(d, sql);
+    return d;
+}
+
+device *world_copy(world *w, const device *from)
+{
+    device *d = device_new(w);
+    char sql[400];
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s'", d->path);
+    if (sqlite3_exec(from->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(from->db));
+    device_open(d);
+    return d;
+}
+
+void world_purge(world *w)
+{
+    w->now_us += 1000000;
+    const sg_purge what = {.tombstones_before_us = w->now_us,
+                           .history_before_us = w->now_us,
+                           .staged_before_us = w->now_us,
+                           .limit = 100000};
+    sg_purged done;
+    sg_commit newest;
+    check(w->store.ops->begin(w->writer, &newest));
+    check(w->store.ops->purge(w->writer, &what, &done));
+    check(w->store.ops->commit(w->writer, &newest));
+}
+
+void device_restart(device *d)
+{
+    sigla_session_close(d->session);
+    d->session = NULL;
+    close_db(d);
+    device_open(d);
+}
+
+int device_try(device *d, const char *sql)
+{
+    d->w->now_us += 1000;
+    return sqlite3_exec(d->db, sql, NULL, NULL, NULL);
+}
+
+void device_exec(device *d, const char *sql)
+{
+    if (device_try(d, sql) != SQLITE_OK)
+        fail_msg("device %d: %s: %s", d->index, sql, sqlite3_errmsg(d->db));
+}
+
+char *device_rows(device *d, const char *sql)
+{
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(d->db, sql, -1, &s, NULL) != SQLITE_OK)
+        fail_msg("device %d: %s: %s", d->index, sql, sqlite3_errmsg(d->db));
+    sqlite3_str *out = sqlite3_str_new(NULL);
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(s); i++) {
+            const char *text = (const char *)sqlite3_column_text(s, i);
+            sqlite3_str_appendf(out, "%s%s", i != 0 ? "|" : "", text != NULL ? text : "NULL");
+        }
+        sqlite3_str_appendchar(out, 1, '\n');
+    }
+    if (sqlite3_finalize(s) != SQLITE_OK)
+        fail_msg("device %d: %s: %s", d->index, sql, sqlite3_errmsg(d->db));
+    char *text = sqlite3_str_finish(out);
+    return text != NULL ? text : sqlite3_mprintf("");
+}
+
+char *device_text(device *d, const char *sql)
+{
+    char *rows = device_rows(d, sql);
+    rows[strcspn(rows, "|\n")] = '\0';
+    return rows;
+}
+
+int64_t device_int(device *d, const char *sql)
+{
+    char *text = device_text(d, sql);
+    int64_t v = strtoll(text, NULL, 10);
+    sqlite3_free(text);
+    return v;
+}
+
+static void carry(device *d, const sigla_action *a, enum fate fate)
+{
+    if (fate == FATE_LOST) {
+        assert_int_equal(sigla_session_lost(d->session), SIGLA_OK);
+        return;
+    }
+    if (fate == FATE_BUSY) {
+        assert_int_equal(sigla_session_answer(d->session, 503, 0, "{}", 2), SIGLA_OK);
+        return;
+    }
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 30);
+    sg_slice body = sg_slice_of(a->body, a->body_bytes);
+    int status = world_request(d->w, a->method, a->url, body, &out);
+    if (fate == FATE_TWICE) status = world_request(d->w, a->method, a->url, body, &out);
+    assert_int_equal(out.err, SG_OK);
+    if (fate == FATE_ANSWER_LOST) {
+        assert_int_equal(sigla_session_lost(d->session), SIGLA_OK);
+    } else if (sigla_session_answer(d->session, status, 0, out.p, out.n) != SIGLA_OK) {
+        fail_msg("device %d: %s -> %d %.*s: %s", d->index, a->url, status, (int)out.n, out.p,
+                 sigla_session_message(d->session));
+    }
+    sg_buf_deinit(&out);
+}
+
+bool device_step(device *d, enum fate fate)
+{
+    if (d->session == NULL &&
+        sigla_session_open(d->db, "{\"encoding\":\"identity\",\"seed\":1}", &d->session) !=
+            SIGLA_OK)
+        fail_msg("device %d: no session", d->index);
+    sigla_action a;
+    assert_int_equal(sigla_session_next(d->session, &a), SIGLA_OK);
+    if (a.kind == SIGLA_WAIT) d->w->now_us += a.wait_ms * 1000;
+    if (a.kind == SIGLA_STOP) fail_msg("device %d stopped: %s", d->index, a.message);
+    if (a.kind == SIGLA_DONE) {
+        sigla_session_wake(d->session);
+        return false;
+    }
+    if (a.kind == SIGLA_REQUEST) carry(d, &a, fate);
+    return true;
+}
+
+void device_sync(device *d)
+{
+    int steps = 0;
+    if (d->session != NULL) sigla_session_wake(d->session);
+    while (device_step(d, FATE_FINE))
+        if (++steps > 10000) fail_msg("device %d does not get done", d->index);
+}

@@ -1,0 +1,75 @@
+/*
+ * A whole Sigla in one process: the real store, ingest and delta of the server, real replicas, a
+ * virtual clock, and a network that does what the test says. Nothing runs by itself; one seed gives
+ * one run.
+ */
+#ifndef SG_TEST_WORLD_H
+#define SG_TEST_WORLD_H
+
+#include <sqlite3.h>
+
+#include "server/apply.h"
+#include "server/delta.h"
+#include "sigla.h"
+
+#define WORLD_DEVICES_MAX 8
+
+typedef struct world world;
+
+typedef struct device {
+    world *w;
+    int index;
+    char path[300];
+    sqlite3 *db;
+    sigla_session *session;
+    int64_t skew_us; /* its clock minus the true time */
+} device;
+
+struct world {
+    char dir[256];
+    int64_t now_us; /* the true time, which is the server's */
+    sg_store store;
+    sg_writer *writer;
+    sg_view *view;
+    sg_applier *applier;
+    sg_epoch epoch;
+    device *devices[WORLD_DEVICES_MAX];
+    int device_count;
+};
+
+/* What the network does with one request. */
+enum fate {
+    FATE_FINE,
+    FATE_LOST,        /* never arrives */
+    FATE_ANSWER_LOST, /* is carried out, but nobody hears of it */
+    FATE_TWICE,       /* arrives twice; the second answer is the one that is heard */
+    FATE_BUSY         /* refused with 503 */
+};
+
+void world_open(world *w);
+void world_close(world *w);
+/* A device of user ann with the schema and tables of `sql`, tracked by `track`. */
+device *world_device(world *w, const char *sql);
+/* Close and open the database again, as after a restart. */
+void device_restart(device *d);
+/* Run SQL; fails the test on an error. */
+void device_exec(device *d, const char *sql);
+/* Run SQL that may fail; SQLite's code. */
+int device_try(device *d, const char *sql);
+/* First column of the first row as text (sqlite3_free), or NULL. */
+char *device_text(device *d, const char *sql);
+int64_t device_int(device *d, const char *sql);
+/* All rows as lines of columns joined by '|' (sqlite3_free). */
+char *device_rows(device *d, const char *sql);
+/* Make one step of the device's session under that fate. False when there is nothing to do. */
+bool device_step(device *d, enum fate fate);
+/* Sync to the end over a perfect network. */
+void device_sync(device *d);
+/* A device whose database is a copy of that one's file as it is now. */
+device *world_copy(world *w, const device *from);
+/* Forget deletes, history and answers that are older than now. */
+void world_purge(world *w);
+/* Carry out a request on the server; the answer's body in out. Returns the HTTP status. */
+int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out);
+
+#endif
