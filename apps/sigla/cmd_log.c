@@ -2,136 +2,15 @@
 
 #include "api.h"
 #include "cli.h"
+#include "entries.h"
 #include "file.h"
-#include "grid.h"
 #include "show.h"
-#include "term.h"
 #include "wire/json.h"
-#include "wire/value.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 #define LIMIT "1000" /* entries asked for: the newest */
 
 static const sg_opt opts[] = {{"json", NULL, "print JSON"}, {0}};
-
-static const sg_grid_column columns[] = {
-    {.title = "seq", .right = true, .keep = true, .style = SG_DIM},
-    {.title = "written", .keep = true},
-    {.title = "by", .style = SG_CYAN},
-    {.title = "op", .keep = true},
-    {.title = "fields"},
-    {.title = "origin"}};
-#define COLUMNS (sizeof columns / sizeof columns[0])
-
-/* Where the entries go, one after the other: a grid, or the elements of a JSON array. */
-typedef struct output {
-    bool json;
-    int64_t count;
-    sg_grid grid;
-    int err; /* latched */
-} output;
-
-/* ---- one entry ---- */
-
-static sg_slice member(sg_slice entry, const char *name)
-{
-    sg_slice v = SG_LIT("null");
-    (void)sg_show_member(entry, name, &v);
-    return v;
-}
-
-/* Fields of a pending change are bare values; those of the history say how they fared. */
-static void write_fields(sg_jsonw *w, sg_slice fields, bool pending)
-{
-    sg_json j;
-    sg_json_init(&j, fields);
-    sg_jsonw_object(w);
-    if (sg_json_peek(&j) == SG_JSON_OBJECT) (void)sg_json_object(&j);
-    for (sg_slice name; sg_json_next_key(&j, &name);) {
-        sg_slice field = sg_json_skip(&j);
-        sg_buf plain;
-        sg_buf_init(&plain, TEXT_MAX);
-        sg_json_unescape(name, &plain);
-        sg_jsonw_key(w, sg_buf_view(&plain));
-        sg_buf_deinit(&plain);
-        sg_jsonw_object(w);
-        sg_jsonw_kraw(w, "value", pending ? field : member(field, "value"));
-        sg_jsonw_kraw(w, "outcome", pending ? SG_LIT("null") : member(field, "outcome"));
-        sg_jsonw_object_end(w);
-    }
-    sg_jsonw_object_end(w);
-}
-
-static void write_entry(output *o, sg_slice entry, bool pending)
-{
-    static const char *const copied[][2] = {
-        {"seq", "seq"},       {"at", "at"},           {"op", "op"}, {"actor", "actor"},
-        {"origin", "origin"}, {"client", "clientId"}, {"n", "n"}};
-    sg_buf line;
-    sg_jsonw w;
-    sg_buf_init(&line, SG_API_BODY_MAX);
-    sg_buf_str(&line, o->count == 0 ? "[\n" : ",\n");
-    sg_jsonw_init(&w, &line);
-    sg_jsonw_object(&w);
-    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
-        sg_jsonw_kraw(&w, copied[i][0], member(entry, copied[i][1]));
-    sg_jsonw_k(&w, "fields");
-    write_fields(&w, member(entry, "fields"), pending);
-    sg_jsonw_kbool(&w, "pending", pending);
-    sg_jsonw_object_end(&w);
-    if (line.err == SG_OK) sg_out(sg_buf_view(&line));
-    if (o->err == SG_OK) o->err = line.err;
-    sg_buf_deinit(&line);
-}
-
-/* "title=Tea", and "(lost)" behind what did not win. */
-static void show_outcomes(sg_buf *out, sg_slice fields)
-{
-    sg_json j;
-    bool first = true;
-    sg_json_init(&j, fields);
-    if (sg_json_peek(&j) != SG_JSON_OBJECT || !sg_json_object(&j)) return;
-    for (sg_slice name; sg_json_next_key(&j, &name); first = false) {
-        sg_slice field = sg_json_skip(&j);
-        if (!first) sg_buf_byte(out, ' ');
-        sg_json_unescape(name, out);
-        sg_buf_byte(out, '=');
-        sg_show_value(out, member(field, "value"));
-        if (sg_slice_eq(member(field, "outcome"), SG_LIT("\"lost\""))) sg_buf_str(out, " (lost)");
-    }
-}
-
-static void show_entry(output *o, sg_slice entry, bool pending)
-{
-    sg_buf text, at;
-    sg_buf_init(&text, SG_API_BODY_MAX);
-    sg_buf_init(&at, TEXT_MAX);
-    sg_grid_cell(&o->grid, pending ? SG_LIT("pending") : member(entry, "seq"));
-    (void)sg_show_member_text(entry, "at", &at);
-    sg_show_time(&text, sg_buf_view(&at));
-    sg_grid_cell(&o->grid, sg_buf_view(&text));
-    sg_buf_clear(&text);
-    sg_show_actor(&text, member(entry, "actor"));
-    sg_grid_cell(&o->grid, sg_buf_view(&text));
-    sg_buf_clear(&text);
-    (void)sg_show_member_text(entry, "op", &text);
-    sg_grid_cell(&o->grid, sg_buf_view(&text));
-    sg_buf_clear(&text);
-    (pending ? sg_show_fields : show_outcomes)(&text, member(entry, "fields"));
-    sg_grid_cell(&o->grid, sg_buf_view(&text));
-    sg_buf_clear(&text);
-    (void)sg_show_member_text(entry, "origin", &text);
-    sg_grid_cell(&o->grid, sg_buf_view(&text));
-    if (o->err == SG_OK) o->err = text.err != SG_OK ? text.err : o->grid.err;
-    sg_buf_deinit(&text);
-    sg_buf_deinit(&at);
-}
-
-static void put_entry(output *o, sg_slice entry, bool pending)
-{
-    (o->json ? write_entry : show_entry)(o, entry, pending);
-    o->count++;
-}
 
 /* ---- what is pending here ---- */
 
@@ -149,7 +28,7 @@ static bool is_key(sg_slice key, sg_slice asked)
     return sg_json_end(&j) && sg_json_equal(key, asked);
 }
 
-static int put_pending(sqlite3 *db, output *o, const char *table, const char *key)
+static int put_pending(sqlite3 *db, sg_entries *o, const char *table, const char *key)
 {
     int exit_code = SG_EXIT_OK, code;
     static const char doing[] = "cannot read what is pending";
@@ -165,7 +44,7 @@ static int put_pending(sqlite3 *db, output *o, const char *table, const char *ke
         const char *at = (const char *)sqlite3_column_text(stmt, 0);
         const char *entry = (const char *)sqlite3_column_text(stmt, 1);
         if (at != NULL && entry != NULL && is_key(sg_slice_str(at), sg_slice_str(key)))
-            put_entry(o, sg_slice_str(entry), true);
+            sg_entries_put(o, sg_slice_str(entry), true);
     }
     if (code != SQLITE_DONE) exit_code = sg_file_fail(db, doing);
     (void)sqlite3_finalize(stmt);
@@ -173,7 +52,7 @@ static int put_pending(sqlite3 *db, output *o, const char *table, const char *ke
 }
 
 /* What the marks tell: the last write of each field, those of one change together. */
-static int put_marks(sqlite3 *db, output *o, const char *table, const char *key)
+static int put_marks(sqlite3 *db, sg_entries *o, const char *table, const char *key)
 {
     int exit_code = SG_EXIT_OK, code;
     static const char doing[] = "cannot read the marks";
@@ -188,7 +67,7 @@ static int put_marks(sqlite3 *db, output *o, const char *table, const char *key)
     sg_file_bind_word(stmt, 1, table);
     sg_file_bind_word(stmt, 2, key);
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW)
-        put_entry(o, sg_slice_str((const char *)sqlite3_column_text(stmt, 0)), false);
+        sg_entries_put(o, sg_slice_str((const char *)sqlite3_column_text(stmt, 0)), false);
     if (code != SQLITE_DONE) exit_code = sg_file_fail(db, doing);
     (void)sqlite3_finalize(stmt);
     return exit_code;
@@ -247,13 +126,13 @@ static int make_path(sqlite3 *db, sg_buf *path, const char *table, const char *k
     return exit_code;
 }
 
-static void put_history(output *o, sg_slice list)
+static void put_history(sg_entries *o, sg_slice list)
 {
     sg_json j;
     sg_json_init(&j, list);
     (void)sg_json_array(&j);
     while (sg_json_next(&j))
-        put_entry(o, sg_json_skip(&j), false);
+        sg_entries_put(o, sg_json_skip(&j), false);
 }
 
 /* Without the server the log is what is here: not an error, but said. */
@@ -265,7 +144,7 @@ static void explain_absence(const sg_api_answer *answer)
     sg_hint("Shown is what this file knows: what is pending, and the last write of each field.");
 }
 
-static int put_log(sqlite3 *db, output *o, const char *table, const char *key)
+static int put_log(sqlite3 *db, sg_entries *o, const char *table, const char *key)
 {
     sg_buf path;
     sg_api_answer answer;
@@ -291,28 +170,19 @@ static int put_log(sqlite3 *db, output *o, const char *table, const char *key)
     return exit_code;
 }
 
-static void write_out(void *ctx, sg_slice text)
-{
-    (void)ctx;
-    sg_out(text);
-}
-
 static int run(const sg_args *args)
 {
     sqlite3 *db;
-    output o = {.json = sg_args_has(args, "json")};
+    sg_entries entries;
+    bool json = sg_args_has(args, "json");
     int exit_code = sg_file_open_ready(sg_args_word(args, 0), &db);
     if (exit_code != SG_EXIT_OK) return exit_code;
-    const sg_term *term = sg_term_get();
-    sg_grid_init(&o.grid, columns, COLUMNS, term->out_width, term->out_colour, write_out, NULL);
-    exit_code = put_log(db, &o, sg_args_word(args, 1), sg_args_word(args, 2));
-    int err = sg_grid_end(&o.grid);
-    if (o.json && exit_code == SG_EXIT_OK) sg_out(o.count == 0 ? SG_LIT("[]\n") : SG_LIT("\n]\n"));
-    if (!o.json && exit_code == SG_EXIT_OK && o.count == 0) sg_say("Nothing is known of it.");
+    sg_entries_begin(&entries, json);
+    exit_code = put_log(db, &entries, sg_args_word(args, 1), sg_args_word(args, 2));
+    int err = sg_entries_end(&entries, exit_code == SG_EXIT_OK);
+    if (!json && exit_code == SG_EXIT_OK && entries.count == 0) sg_say("Nothing is known of it.");
     sg_file_close(db);
-    if (o.err == SG_OK) o.err = err;
-    if (o.err != SG_OK)
-        return sg_fail(SG_EXIT_FAILED, "the log is incomplete: %s", sg_err_text(o.err));
+    if (err != SG_OK) return sg_fail(SG_EXIT_FAILED, "the log is incomplete: %s", sg_err_text(err));
     return exit_code;
 }
 

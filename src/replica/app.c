@@ -25,7 +25,9 @@ void sg_app_load(sg_replica *r, uint32_t id, sg_app *app, int *err)
     app->seq = sqlite3_column_int64(s, 2);
     copy_text(app->epoch, SG_EPOCH_MAX, sg_sql_text(s, 3), err);
     app->hydrated = sqlite3_column_int(s, 4) != 0;
-    app->resync = sqlite3_column_int(s, 5) != 0;
+    int64_t resync = sqlite3_column_int64(s, 5); /* reached + 1, or 0 */
+    app->resync = resync != 0;
+    app->reached = app->resync ? resync - 1 : 0;
     app->settled = sqlite3_column_int64(s, 6);
     sqlite3_reset(s);
 }
@@ -39,7 +41,7 @@ void sg_app_save(sg_replica *r, const sg_app *app, int *err)
     sqlite3_bind_int64(s, 3, app->seq);
     sg_sql_bind_text(s, 4, sg_slice_str(app->epoch));
     sqlite3_bind_int(s, 5, app->hydrated);
-    sqlite3_bind_int(s, 6, app->resync);
+    sqlite3_bind_int64(s, 6, app->resync ? app->reached + 1 : 0);
     sqlite3_bind_int64(s, 7, app->settled);
     sg_sql_done(s, err);
 }

@@ -14,7 +14,8 @@ typedef struct sg_app {
     int64_t seq;                    /* of the cursor: the base of writes made now */
     char epoch[SG_EPOCH_MAX + 1];
     bool hydrated;   /* has been level with the server once */
-    bool resync;     /* pulling everything anew: what does not come is gone */
+    bool resync;     /* pulling everything anew (resync.h) */
+    int64_t reached; /* while that goes on: the seq that had been reached before */
     int64_t settled; /* changes up to this number are acknowledged or refused */
 } sg_app;
 

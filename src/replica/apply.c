@@ -172,7 +172,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     sg_field *f = sg_record_find(rec, name);
     if (f != NULL) {
         enum sg_merge verdict = decide(a, &f->mark, in->mark);
-        if (verdict == SG_MERGE_SAME && !is_own_person(a, &f->mark, err)) f->mark.seq = mark.seq;
+        if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
         if (verdict != SG_MERGE_TAKE) return;
         if (is_own_person(a, &f->mark, err)) lose_field(a, t, f, column, in, &mark, err);
     } else {
@@ -256,10 +256,8 @@ static int take_cursor(sg_apply *a, const sg_page *page)
     memcpy(a->app.cursor, page->synced_until.p, page->synced_until.n);
     a->app.cursor[page->synced_until.n] = '\0';
     a->app.seq = page->synced_seq;
-    if (page->epoch.n != 0) {
-        memcpy(a->app.epoch, page->epoch.p, page->epoch.n);
-        a->app.epoch[page->epoch.n] = '\0';
-    }
+    if (page->epoch.n != 0) memcpy(a->new_epoch, page->epoch.p, page->epoch.n);
+    a->new_epoch[page->epoch.n] = '\0';
     return SG_OK;
 }
 
@@ -288,10 +286,14 @@ int sg_apply_close(sg_apply *a, bool last, int err)
     if (err == SG_OK && last && a->app.resync) {
         err = sg_resync_finish(a);
         a->app.resync = false;
+        a->app.reached = 0;
     }
     a->r->applying = true;
     if (err == SG_OK) err = sg_park_settle(a);
     a->r->applying = false;
+    /* A resync compares the two epochs at its end. */
+    if (!a->app.resync && a->new_epoch[0] != '\0')
+        memcpy(a->app.epoch, a->new_epoch, sizeof a->app.epoch);
     if (last) a->app.hydrated = true;
     sg_app_save(a->r, &a->app, &err);
     sg_counters_store(a->r, &a->counters, &err);

@@ -24,6 +24,7 @@ typedef struct sg_apply_count {
 typedef struct sg_apply {
     sg_replica *r;
     sg_app app;
+    char new_epoch[SG_EPOCH_MAX + 1]; /* of the pages applied */
     sg_counters counters;
     sg_apply_count count;
     bool journal; /* there are entries to keep up */

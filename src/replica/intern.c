@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "replica/state.h"
+#include "replica/transaction.h"
 
 #define INTERN_MAX (1u << 28)
 
@@ -71,6 +72,8 @@ static uint32_t intern(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, enum
     if (id != 0 || *err != SG_OK) return id;
     id = find(r, get, text, err);
     if (id == 0) {
+        /* If it is undone the cache must hear of it. */
+        if (*err == SG_OK) *err = sg_transaction_enlist(r);
         sqlite3_stmt *s = sg_replica_stmt(r, add, err);
         if (s == NULL) return 0;
         sg_sql_bind_text(s, 1, text);

@@ -108,7 +108,8 @@ static void put_head(push *p, int64_t sent, int *err)
     sg_jsonw_kstr(&p->w, "clientId", sg_client_text(s->r, sg_self_client(s->r, err), err));
     sg_jsonw_kint(&p->w, "schemaVersion", 2);
     sg_jsonw_kstr(&p->w, "since", sg_slice_str(s->place.cursor));
-    if (s->place.epoch[0] != '\0') sg_jsonw_kstr(&p->w, "epoch", sg_slice_str(s->place.epoch));
+    if (s->place.epoch[0] != '\0' && !s->place.resync)
+        sg_jsonw_kstr(&p->w, "epoch", sg_slice_str(s->place.epoch));
     sg_jsonw_kint(&p->w, "sent", sent);
     sg_jsonw_k(&p->w, "changes");
     sg_jsonw_array(&p->w);

@@ -1,7 +1,11 @@
 /*
- * Pulling everything anew, because the cursor lies below the server's purge floor or belongs to
- * another epoch. Records that do not come any more were deleted and purged meanwhile: they go
- * here too, unless there are changes of theirs still to push (L12).
+ * Pulling everything anew, because the server does not take the cursor any more.
+ *
+ * If it lies below the purge floor, records that do not come were deleted and purged meanwhile:
+ * they go here too, unless there are changes of theirs still to push (L12). If the server is of
+ * another epoch, or has not got as far as it once had, it was put back from a backup or started
+ * empty: then nothing goes, and what it lacks is queued again: one's own fields as they are, other
+ * people's records under the bottom stamp, which their writers' own copies win over.
  */
 #ifndef SG_RESYNC_H
 #define SG_RESYNC_H

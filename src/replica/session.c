@@ -113,6 +113,7 @@ void sigla_session_progress(const sigla_session *s, sigla_progress *out)
 void sigla_session_wake(sigla_session *s)
 {
     s->woken = true;
+    s->hurry = true;
 }
 
 /* ---- requests ----------------------------------------------------------------------------------- */
@@ -275,7 +276,7 @@ static void count_pending(sigla_session *s)
 int sigla_session_next(sigla_session *s, sigla_action *out)
 {
     s->r->message[0] = '\0';
-    if (s->waiting && !s->woken) {
+    if (s->waiting && !s->hurry) {
         s->waiting = false; /* the caller waits now; the next call goes on */
         *out = (sigla_action){.kind = SIGLA_WAIT,
                               .wait_ms = s->wait_ms,
@@ -284,6 +285,7 @@ int sigla_session_next(sigla_session *s, sigla_action *out)
         return SIGLA_OK;
     }
     s->waiting = false;
+    s->hurry = false;
     int err = SG_OK;
     if (s->phase != SG_PHASE_STOP) advance(s, &err);
     if (err == SG_BUSY) {
@@ -401,6 +403,7 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
         return SG_OK;
     }
     if (status == 410 || f.code == SG_RESYNC || f.code == SG_BADCURSOR) {
+        /* What is pending first: whatever the server refuses of it has to go with its record. */
         s->out = false;
         s->phase = SG_PHASE_PUSH;
         sg_session_resync(s, s->app, &err);
@@ -458,6 +461,7 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     memcpy(s->pull_cursor, page->synced_until.p, page->synced_until.n);
     s->pull_cursor[held ? page->synced_until.n : 0] = '\0';
     if (page->has_more) s->phase = SG_PHASE_PULL;
+    else if (s->place.resync) s->phase = SG_PHASE_PUSH;
     else next_app(s, &err);
     return err;
 }

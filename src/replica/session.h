@@ -47,7 +47,8 @@ struct sigla_session {
     enum sg_phase phase;
     uint32_t app;
     sg_app place; /* of the app, as last loaded */
-    bool woken;
+    bool woken; /* begin anew when done */
+    bool hurry; /* cut the wait short, once */
 
     bool out; /* a request is out */
     bool out_pulls;

@@ -269,7 +269,14 @@ uint32_t sg_column_name_id(sg_replica *r, sg_column *c, int *err)
 int sg_table_column(sg_replica *r, sg_table *t, uint32_t name_id, int *err)
 {
     for (size_t i = 0; i < t->column_count; i++)
-        if (sg_column_name_id(r, &t->columns[i], err) == name_id && *err == SG_OK) return (int)i;
+        if (t->columns[i].name_id == name_id) return (int)i;
+    /* By its text, so that reading interns nothing. */
+    sg_slice name = sg_name_text(r, name_id, err);
+    for (size_t i = 0; i < t->column_count && *err == SG_OK; i++) {
+        if (!sg_slice_eq(name, sg_slice_str(t->columns[i].name))) continue;
+        t->columns[i].name_id = name_id;
+        return (int)i;
+    }
     return -1;
 }
 

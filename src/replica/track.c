@@ -186,10 +186,9 @@ static void put_table(sg_replica *r, const request *q, int *err)
                                "app=excluded.app,wire=excluded.wire,"
                                "options=iif(?5,excluded.options,options)",
                                err);
-    if (s != NULL) {
-        sg_sql_bind_text(s, 4, sg_buf_view(&q->given->rest));
-        sqlite3_bind_int(s, 5, q->given->given);
-    }
+    if (s == NULL) return;
+    sg_sql_bind_text(s, 4, sg_buf_view(&q->given->rest));
+    sqlite3_bind_int(s, 5, q->given->given);
     run(s, err);
     if (*err == SG_CONFLICT)
         sg_replica_fail(r, SG_CONFLICT,

@@ -6,16 +6,10 @@
 
 #define HISTORY_BYTES_MAX ((size_t)64 << 20) /* a chunk's values, and one body's beyond them */
 #define PACKED_BYTES_MAX (2 * SG_STORED_MAX)
-/* Staged changes loaded at once: a batch, and one change as large as a body beyond it, must fit
- * into one chunk, because what they point to ends with the chunk. */
-#define STAGED_BATCH 256u
-#define STAGED_BATCH_BYTES ((size_t)4 << 20)
-_Static_assert(STAGED_BATCH <= SG_CHUNK_CHANGES, "a batch fits into a chunk");
 
 static const char dropped_stage[] =
     "the beginning of this transaction was dropped after waiting too "
     "long for its rest: send it again from its first change";
-static const char too_big[] = "the transaction is too large to be kept until it is complete";
 
 sg_applier *sg_applier_new(const sg_store *store)
 {
@@ -84,14 +78,14 @@ static int after_cursor(sg_applier *a, const sg_change *c, bool *after)
 {
     sg_history_row row;
     bool found = false;
-    int err = a->store->ops->get_history(a->writer, a->push->since, &row, &found);
+    int err = a->store->ops->get_history(a->writer, a->push->since.from, &row, &found);
     *after = found && row.received_us < c->at_us;
     return err;
 }
 
 int sg_apply_base(sg_applier *a, const sg_change *c, int64_t *base)
 {
-    int64_t newest = a->newest.seq, since = a->push->since;
+    int64_t newest = a->newest.seq, since = a->push->since.from;
     *base = c->base < newest ? c->base : newest;
     if (c->base != SG_BASE_UNKNOWN) return SG_OK;
     *base = since < newest ? since : newest;
@@ -190,97 +184,6 @@ static void plan_stage(sg_applier *a, plan *p)
     }
 }
 
-/* All that was staged is refused: the transaction has grown past its bound. */
-static int refuse_staged(sg_applier *a, int64_t tx)
-{
-    const sg_store_ops *ops = a->store->ops;
-    sg_client_state *s = &a->state;
-    int err = SG_OK;
-    for (int64_t after = 0; err == SG_OK && s->staged_count > 0;) {
-        sg_staged batch[STAGED_BATCH];
-        size_t n = STAGED_BATCH;
-        sg_arena_reset(&a->arena);
-        err = ops->load_staged(a->writer, s, after, STAGED_BATCH_BYTES, &a->arena, batch, &n);
-        if (err != SG_OK || n == 0) break;
-        for (size_t i = 0; i < n && err == SG_OK; i++) {
-            const sg_change c = {.n = batch[i].n};
-            err = sg_apply_refuse(a, &c, SG_LIMIT, sg_slice_str(too_big));
-        }
-        after = batch[n - 1].n;
-    }
-    if (err == SG_OK) err = ops->drop_staged(a->writer, s);
-    s->staged_count = 0;
-    s->staged_bytes = 0;
-    s->staged_tx = 0;
-    s->refused_tx = tx;
-    return err;
-}
-
-static int stage_one(sg_applier *a, const sg_change_in *in)
-{
-    sg_client_state *s = &a->state;
-    sg_change c = in->c;
-    sg_jsonw w;
-    sg_buf *json = &a->packed;
-    int err = sg_apply_base(a, &in->c, &c.base);
-    sg_buf_clear(json);
-    sg_jsonw_init(&w, json);
-    sg_change_to_json(&w, &c);
-    if (err == SG_OK) err = json->err;
-    if (err != SG_OK) return err;
-    if (s->staged_count >= a->staged_changes_max ||
-        s->staged_bytes + (int64_t)json->n > a->staged_bytes_max) {
-        err = refuse_staged(a, c.tx_last);
-        return err == SG_OK ? sg_apply_refuse(a, &c, SG_LIMIT, sg_slice_str(too_big)) : err;
-    }
-    const sg_staged staged = {c.n, sg_buf_view(json)};
-    err = a->store->ops->stage(a->writer, s, &staged, 1, a->now_us);
-    s->staged_tx = c.tx_last;
-    s->staged_count++;
-    s->staged_bytes += (int64_t)json->n;
-    a->push->result.staged = c.n;
-    return err;
-}
-
-static int commit_batch(sg_applier *a, const sg_staged *batch, size_t n)
-{
-    int err = SG_OK;
-    for (size_t i = 0; i < n && err == SG_OK; i++) {
-        sg_json j;
-        sg_change_in in;
-        sg_change_reader r;
-        sg_json_init(&j, batch[i].json);
-        sg_change_reader_init(&r, &a->arena, a->now_us);
-        bool good = sg_change_read(&r, &j, &in) && in.err == SG_OK;
-        sg_change_reader_deinit(&r);
-        if (good)
-            err = sg_chunk_add(a, &in.c);
-        else
-            err = j.err == SG_NOMEM ? SG_NOMEM : SG_CORRUPT;
-    }
-    return err == SG_OK ? sg_chunk_flush(a) : err;
-}
-
-static int commit_staged(sg_applier *a)
-{
-    const sg_store_ops *ops = a->store->ops;
-    sg_client_state *s = &a->state;
-    int err = sg_chunk_flush(a);
-    for (int64_t after = 0; err == SG_OK;) {
-        sg_staged batch[STAGED_BATCH];
-        size_t n = STAGED_BATCH;
-        err = ops->load_staged(a->writer, s, after, STAGED_BATCH_BYTES, &a->arena, batch, &n);
-        if (err != SG_OK || n == 0) break;
-        after = batch[n - 1].n;
-        err = commit_batch(a, batch, n);
-    }
-    if (err == SG_OK) err = ops->drop_staged(a->writer, s);
-    s->staged_count = 0;
-    s->staged_bytes = 0;
-    s->staged_tx = 0;
-    return err;
-}
-
 /* --- the push --------------------------------------------------------------------------------- */
 
 static int open_push(sg_applier *a, sg_push *p)
@@ -313,16 +216,15 @@ static int sort_numbers(sg_applier *a, plan *p)
 static int take_change(sg_applier *a, const plan *p, const sg_change_in *in)
 {
     if (in->err != SG_OK) return sg_apply_refuse(a, &in->c, in->err, in->message);
-    if (in->c.n != 0 && in->c.tx_last == a->state.refused_tx)
-        return sg_apply_refuse(a, &in->c, SG_LIMIT, sg_slice_str(too_big));
+    if (in->c.n != 0 && in->c.tx_last == a->state.refused_tx) return sg_stage_refuse(a, &in->c);
     if (!is_tail(p, in)) return sg_chunk_add(a, &in->c);
     int err = sg_chunk_flush(a);
-    return err == SG_OK ? stage_one(a, in) : err;
+    return err == SG_OK ? sg_stage_keep(a, &in->c) : err;
 }
 
 static int take_changes(sg_applier *a, const plan *p)
 {
-    int err = p->completes ? commit_staged(a) : SG_OK;
+    int err = p->completes ? sg_stage_commit(a) : SG_OK;
     for (size_t i = 0; i < a->push->count && err == SG_OK; i++)
         if (p->fresh[i]) err = take_change(a, p, &a->push->changes[i]);
     return err == SG_OK ? sg_chunk_flush(a) : err;
@@ -331,8 +233,8 @@ static int take_changes(sg_applier *a, const plan *p)
 /* Nothing is done for a replica that has to start anew (L12): it must hear so first. */
 static bool cursor_gone(const sg_applier *a)
 {
-    int64_t since = a->push->since;
-    return since != 0 && (since < a->floor.seq || since > a->newest.seq);
+    const sg_cursor *since = &a->push->since;
+    return (since->seq != 0 && since->seq < a->floor.seq) || since->seq > a->newest.seq;
 }
 
 static bool refuse_all(sg_applier *a, const plan *p)

@@ -87,6 +87,17 @@ int sg_chunk_add(sg_applier *a, const sg_change *c);
 int sg_chunk_flush(sg_applier *a);
 /* Forget what a failed push has left. */
 void sg_chunk_drop(sg_applier *a);
+/* chunk_merge.c: one item of the chunk, whose record has been loaded. */
+int sg_chunk_merge(sg_applier *a, const sg_chunk_item *item);
+/* Bytes of a change's names and values. */
+size_t sg_chunk_bytes(const sg_change *c);
+
+/* stage.c: keep a change until its transaction is whole; commit what has been kept. */
+int sg_stage_keep(sg_applier *a, const sg_change *c);
+int sg_stage_commit(sg_applier *a);
+/* Refuse a change of a transaction that has grown past its bound. */
+int sg_stage_refuse(sg_applier *a, const sg_change *c);
+
 /* Refuse a change; from it is kept what an answer needs. */
 int sg_apply_refuse(sg_applier *a, const sg_change *c, int code, sg_slice message);
 /* A number has its answer: commit it to the client's runs. */

@@ -79,9 +79,9 @@ bool sg_ask_int(const sg_ask *r, const char *name, int64_t low, int64_t high, in
     return true;
 }
 
-bool sg_ask_cursor(const sg_ask *r, sg_slice text, int64_t *seq)
+bool sg_ask_cursor(const sg_ask *r, sg_slice text, sg_cursor *cursor)
 {
-    int err = sg_cursor_parse(text, r->server->epoch, seq);
+    int err = sg_cursor_parse(text, r->server->epoch, cursor);
     if (err != SG_OK) sg_ask_refuse(r, err, "since");
     return err == SG_OK;
 }

@@ -27,23 +27,42 @@ int sg_epoch_parse(sg_slice text, sg_epoch *epoch)
     return text.n == SG_EPOCH_TEXT && get_hex(text.p, &epoch->id) ? SG_OK : SG_BADREQUEST;
 }
 
-void sg_cursor_format(int64_t seq, sg_epoch epoch, char out[SG_CURSOR_TEXT])
+size_t sg_cursor_format(sg_cursor cursor, sg_epoch epoch, char out[SG_CURSOR_TEXT])
 {
     out[0] = 'c';
-    put_hex(out + 1, (uint64_t)seq);
+    put_hex(out + 1, (uint64_t)cursor.seq);
     out[17] = '-';
     put_hex(out + 18, epoch.id);
+    if (cursor.from == cursor.seq) return SG_CURSOR_PLAIN;
+    out[SG_CURSOR_PLAIN] = '-';
+    put_hex(out + SG_CURSOR_PLAIN + 1, (uint64_t)cursor.from);
+    return SG_CURSOR_TEXT;
 }
 
-int sg_cursor_parse(sg_slice text, sg_epoch epoch, int64_t *seq)
+static bool get_seq(const char *p, int64_t *seq)
 {
-    *seq = 0;
-    if (text.n == 0 || sg_slice_eq(text, SG_LIT("1970-01-01T00:00:00.000Z"))) return SG_OK;
-    uint64_t v, id;
-    if (text.n != SG_CURSOR_TEXT || text.p[0] != 'c' || text.p[17] != '-') return SG_BADCURSOR;
-    if (!get_hex(text.p + 1, &v) || !get_hex(text.p + 18, &id)) return SG_BADCURSOR;
-    if (v > INT64_MAX) return SG_BADCURSOR;
-    if (id != epoch.id) return SG_RESYNC;
+    uint64_t v;
+    if (!get_hex(p, &v) || v > INT64_MAX) return false;
     *seq = (int64_t)v;
+    return true;
+}
+
+int sg_cursor_parse(sg_slice text, sg_epoch epoch, sg_cursor *cursor)
+{
+    *cursor = (sg_cursor){0, 0};
+    if (text.n == 0 || sg_slice_eq(text, SG_LIT("1970-01-01T00:00:00.000Z"))) return SG_OK;
+    uint64_t id;
+    sg_cursor c;
+    bool between = text.n == SG_CURSOR_TEXT;
+    if ((!between && text.n != SG_CURSOR_PLAIN) || text.p[0] != 'c' || text.p[17] != '-')
+        return SG_BADCURSOR;
+    if (!get_seq(text.p + 1, &c.seq) || !get_hex(text.p + 18, &id)) return SG_BADCURSOR;
+    c.from = c.seq;
+    if (between &&
+        (text.p[SG_CURSOR_PLAIN] != '-' || !get_seq(text.p + SG_CURSOR_PLAIN + 1, &c.from)))
+        return SG_BADCURSOR;
+    if (c.from > c.seq) return SG_BADCURSOR;
+    if (id != epoch.id) return SG_RESYNC;
+    *cursor = c;
     return SG_OK;
 }

@@ -81,7 +81,7 @@ static sg_delta_part *part_of(reading *r, sg_slice table)
 
 static void note_writer(reading *r, const sg_mark *m)
 {
-    if (m->seq <= r->spec->since) return;
+    if (m->seq <= r->spec->since.from) return;
     if (r->sole == 0) r->sole = m->client;
     if (r->sole != m->client) r->page->alone = false;
 }
@@ -138,7 +138,7 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
         if (r->err == SG_OK) r->err = sg_record_unpack(&r->record, stored->data);
         if (r->err == SG_OK) put_record(r, table, ref->key);
     }
-    r->page->until = stored->seq;
+    r->page->until.seq = stored->seq;
     return r->err == SG_OK;
 }
 
@@ -147,23 +147,25 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
 static int check_cursor(reading *r, sg_feed feed, int64_t newest)
 {
     sg_floor floor = {0};
-    if (r->spec->since > newest) return SG_RESYNC;
-    if (r->spec->since == 0 || feed.scope == 0 || feed.app == 0) return SG_OK;
+    if (r->spec->since.seq > newest) return SG_RESYNC;
+    if (r->spec->since.seq == 0 || feed.scope == 0 || feed.app == 0) return SG_OK;
     int err = r->store->ops->floor(r->view, feed, &floor);
     if (err != SG_OK) return err;
-    return r->spec->since < floor.seq ? SG_RESYNC : SG_OK;
+    /* What was purged behind the last page would be missed, wherever the pages began. */
+    return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;
 }
 
 static void read_records(reading *r, sg_feed feed, int64_t newest)
 {
-    sg_delta what = {.feed = feed, .since = r->spec->since, .limit = SG_PAGE_SCAN_MAX};
+    sg_delta what = {.feed = feed, .since = r->spec->since.seq, .limit = SG_PAGE_SCAN_MAX};
     if (r->spec->table_count != 0 && r->table_count == 0) return;
     if (r->table_count == 1) what.table = r->tables[0];
     bool more = false;
     int err = r->store->ops->delta(r->view, &what, take_record, r, &more);
     if (r->err == SG_OK) r->err = err;
     r->page->more = more;
-    if (!more) r->page->until = newest;
+    r->page->until =
+        more ? (sg_cursor){r->page->until.seq, r->spec->since.from} : sg_cursor_at(newest);
 }
 
 static void put_names(reading *r)
@@ -193,12 +195,12 @@ int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg
                   sg_arena *arena, sg_delta_page *page)
 {
     reading r = {.store = store, .view = view, .spec = spec, .page = page, .arena = arena};
-    *page = (sg_delta_page){.until = newest, .alone = true};
+    *page = (sg_delta_page){.until = sg_cursor_at(newest), .alone = true};
     sg_buf_init(&page->names, SG_PAGE_BYTES_MAX);
     r.texts = (sg_texts){&r, name_text, client_text, actor_text};
     sg_page_writer_init(&r.writer, &r.unused, &r.texts);
     sg_record_init(&r.record);
-    r.writer.since = spec->since;
+    r.writer.since = spec->since.from;
     r.writer.version = spec->version;
     sg_feed feed = {find(&r, SG_TEXT_OF_SCOPE, spec->scope), find(&r, SG_TEXT_OF_APP, spec->app)};
     r.writer.self = find(&r, SG_TEXT_OF_CLIENT, spec->self);
@@ -238,9 +240,9 @@ void sg_delta_put_head(sg_jsonw *w, sg_epoch epoch, int64_t now_us)
 void sg_delta_put(sg_jsonw *w, const sg_delta_page *page, sg_epoch epoch)
 {
     char cursor[SG_CURSOR_TEXT];
-    sg_cursor_format(page->until, epoch, cursor);
-    sg_jsonw_kstr(w, "syncedUntil", sg_slice_of(cursor, sizeof cursor));
-    sg_jsonw_kint(w, "syncedSeq", page->until);
+    size_t n = sg_cursor_format(page->until, epoch, cursor);
+    sg_jsonw_kstr(w, "syncedUntil", sg_slice_of(cursor, n));
+    sg_jsonw_kint(w, "syncedSeq", page->until.from);
     sg_jsonw_kbool(w, "hasMore", page->more);
     /* Inside an object of their own, of which the braces stay behind. */
     if (page->names.n > 2) {

@@ -20,7 +20,7 @@
 typedef struct sg_delta_spec {
     sg_slice scope;
     sg_slice app;
-    int64_t since;          /* seq; 0: from the start */
+    sg_cursor since;
     size_t limit;           /* records; 1 … SG_PAGE_RECORDS_MAX */
     size_t bytes;           /* after which no further record is taken; 0: SG_PAGE_BYTES */
     int version;            /* dialect: 1 or 2 */
@@ -40,9 +40,9 @@ typedef struct sg_delta_part {
 typedef struct sg_delta_page {
     sg_delta_part *parts;
     size_t part_count;
-    sg_buf names;  /* version 2: an object of `clients` and `actors` */
-    size_t count;  /* records that have something to show */
-    int64_t until; /* the cursor behind this page */
+    sg_buf names;    /* version 2: an object of `clients` and `actors` */
+    size_t count;    /* records that have something to show */
+    sg_cursor until; /* the cursor behind this page */
     bool more;
     bool alone;      /* all that is new comes from one client … */
     sg_slice writer; /* … this one; in the arena */

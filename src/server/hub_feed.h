@@ -25,7 +25,7 @@ struct sg_hub_sub {
     sg_hub_kind *kind; /* NULL: a WebSocket */
     const sg_http *http;
     uint64_t id;
-    int64_t cursor; /* behind: what came up to here has been sent; live: the feed's head */
+    sg_cursor cursor; /* behind: what came up to here has been sent; live: the feed's head */
     bool live;
     bool ready;      /* behind: takes another page */
     bool gone;       /* its connection has ended: only references keep it */

@@ -21,22 +21,22 @@ static sg_block *event_v2(const sg_delta_page *page, sg_epoch epoch)
     char id[SG_CURSOR_TEXT];
     sg_buf_init(&data, EVENT_BYTES_MAX);
     sg_answer_page(page, epoch, sg_now_us(), &data);
-    sg_cursor_format(page->until, epoch, id);
-    sg_block *b = event_of(&data, sg_slice_of(id, sizeof id));
+    size_t n = sg_cursor_format(page->until, epoch, id);
+    sg_block *b = event_of(&data, sg_slice_of(id, n));
     sg_buf_deinit(&data);
     return b;
 }
 
 /* One table of a page. All but the last carry the cursor before the page: whoever stops between
  * them must not have skipped a table. */
-static sg_block *event_v1(const sg_delta_page *page, size_t i, int64_t since, sg_epoch epoch)
+static sg_block *event_v1(const sg_delta_page *page, size_t i, sg_cursor since, sg_epoch epoch)
 {
     bool last = i + 1 == page->part_count;
     char cursor[SG_CURSOR_TEXT];
     sg_buf data;
     sg_jsonw w;
-    sg_cursor_format(last ? page->until : since, epoch, cursor);
-    sg_slice id = sg_slice_of(cursor, sizeof cursor);
+    size_t n = sg_cursor_format(last ? page->until : since, epoch, cursor);
+    sg_slice id = sg_slice_of(cursor, n);
     sg_buf_init(&data, EVENT_BYTES_MAX);
     sg_jsonw_init(&w, &data);
     sg_jsonw_object(&w);
@@ -110,7 +110,7 @@ typedef struct run {
     bool again;     /* somebody behind is ready for more */
 } run;
 
-static int read_page(run *r, const sg_hub_kind *kind, int64_t since, sg_slice self,
+static int read_page(run *r, const sg_hub_kind *kind, sg_cursor since, sg_slice self,
                      sg_delta_spec *spec, sg_delta_page *page, blocks *b)
 {
     sg_arena *arena = &r->worker->arena;
@@ -145,7 +145,7 @@ static void send_kind(run *r, const sg_hub_kind *kind, int err, const sg_delta_p
         http = s->http;
         if (err != SG_OK || page->more) {
             s->live = false;
-            s->cursor = err == SG_OK ? page->until : r->feed->head;
+            s->cursor = err == SG_OK ? page->until : sg_cursor_at(r->feed->head);
             /* drained comes after what is sent now; nothing is sent to the writer, or on an error.
              */
             s->ready = err != SG_OK || b->count == 0;
@@ -210,7 +210,7 @@ static void advance_kind(run *r, sg_hub_kind *kind)
     int64_t head = r->feed->head;
     if (!has_live(r->feed, kind) || r->newest <= head) return;
     (void)pthread_mutex_unlock(&r->hub->lock);
-    int err = read_page(r, kind, head, SG_LIT(""), &spec, &page, &b);
+    int err = read_page(r, kind, sg_cursor_at(head), SG_LIT(""), &spec, &page, &b);
     (void)pthread_mutex_lock(&r->hub->lock);
     send_kind(r, kind, err, &page, &b);
     free_blocks(&b);
@@ -236,7 +236,7 @@ static void advance_one(run *r, sg_hub_sub *sub)
     sg_delta_page page;
     blocks b;
     sg_hub_kind *kind = sub->kind;
-    int64_t since = sub->cursor;
+    sg_cursor since = sub->cursor;
     sub->refs++;
     kind->members++;
     (void)pthread_mutex_unlock(&r->hub->lock);

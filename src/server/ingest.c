@@ -207,6 +207,10 @@ int sg_ingest_new(const sg_ingest_config *config, sg_ingest **out)
     if (g == NULL) return SG_NOMEM;
     g->config = *config;
     g->tail = &g->head;
+    /* At the start, unless nothing is ever purged. */
+    bool purges =
+        config->tombstone_age_us != 0 || config->history_age_us != 0 || config->staged_age_us != 0;
+    g->purge_at_us = purges ? 0 : INT64_MAX;
     g->writer = config->store->ops->writer(config->store->impl);
     g->applier = sg_applier_new(config->store);
     int err = g->applier != NULL ? init_waiting(g) : SG_NOMEM;

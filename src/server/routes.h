@@ -42,7 +42,7 @@ bool sg_ask_query(const sg_ask *r, const char *name, size_t max, sg_slice *value
 /* A number from low to high; *v stays as it is if there is none. */
 bool sg_ask_int(const sg_ask *r, const char *name, int64_t low, int64_t high, int64_t *v);
 /* `since`, or another text that stands for it. */
-bool sg_ask_cursor(const sg_ask *r, sg_slice text, int64_t *seq);
+bool sg_ask_cursor(const sg_ask *r, sg_slice text, sg_cursor *cursor);
 /* X-Client-Id, else the query's `client`; empty if there is neither. */
 bool sg_ask_client(const sg_ask *r, sg_slice *client);
 /* A list of tables, split at commas. */

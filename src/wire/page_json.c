@@ -24,16 +24,19 @@ static void latch(sg_page_writer *p, int err)
     if (p->w->out->err == SG_OK) p->w->out->err = err;
 }
 
-static bool life_sent(const sg_page_writer *p, const sg_record *r)
-{
-    return r->has_life && r->life.seq > p->since;
-}
-
-/* Is the field news to the reader? Its own writes are not, unless the server changed them. */
-static bool field_sent(const sg_page_writer *p, const sg_mark *m)
+/* Is the mark news to the reader? Its own writes are not, unless the server changed them. */
+static bool is_news(const sg_page_writer *p, const sg_mark *m)
 {
     if (m->seq <= p->since) return false;
     return p->self == 0 || p->since == 0 || m->client != p->self || m->restamped;
+}
+
+/* One's own insert or delete is not sent back either, except for a record that was dead before: of
+ * that its reader has dropped fields which it may not know how to write. */
+static bool life_sent(const sg_page_writer *p, const sg_record *r)
+{
+    if (!r->has_life || r->life.seq <= p->since) return false;
+    return r->revived_seq != 0 || is_news(p, &r->life);
 }
 
 /* Which marks are sent, the one of most fields first: its fields travel in the short form. */
@@ -50,7 +53,7 @@ static bool collect(sg_page_writer *p, const sg_record *r)
     if (life) (void)sg_page_marks_add(set, &r->life);
     for (size_t i = 0; i < r->count; i++) {
         const sg_field *f = &r->fields[i];
-        bool sent = f->has_value && (life || field_sent(p, &f->mark));
+        bool sent = f->has_value && (life || is_news(p, &f->mark));
         /* Of a deleted record's fields only those are named that have something to say of lost
          * writes; what is there now is the delete. */
         if (r->dead) sent = life && f->lost.n != 0;

@@ -2,9 +2,9 @@
  * The server's numbers, against the real binary: changes a second in batches, single requests a
  * second, hydration, delivery to another stream, memory of idle streams.
  *
- *     bench_server [path to sigla, build/sigla by default]
+ *     bench_server [path to sigla; $SIGLA_BUILD/sigla or build/sigla by default]
  *
- * Prints a table, and the same as one line of JSON at the end. CPU is the server's own.
+ * CPU is the server's own, all threads; the rates are of this machine with the client on it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "base/buf.h"
 #include "core/time.h"
 
@@ -32,25 +33,17 @@
 #define LINKS_MAX 64
 #define BATCH 200
 
-static const char *binary = "build/sigla";
+static const char *binary;
 static char dir[] = "/tmp/sigla-bench-XXXXXX";
 static pid_t server;
 static uint16_t port;
 static char token[4096];
-static sg_buf json; /* results */
 
 static void die(const char *what)
 {
     perror(what);
     if (server > 0) kill(server, SIGKILL);
     exit(1);
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* User and system time of the server so far. */
@@ -183,13 +176,14 @@ static size_t answer(wire *l, int want)
     }
 }
 
-static void put_request(sg_buf *b, const char *method, const char *path, sg_slice body)
+static void put_request(sg_buf *b, const char *method, const char *path, bool zstd, sg_slice body)
 {
     sg_buf_str(b, method);
     sg_buf_str(b, " ");
     sg_buf_str(b, path);
     sg_buf_str(b, " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ");
     sg_buf_str(b, token);
+    if (zstd) sg_buf_str(b, "\r\nAccept-Encoding: zstd");
     sg_buf_str(b, "\r\nContent-Length: ");
     sg_buf_int(b, (int64_t)body.n);
     sg_buf_str(b, "\r\n\r\n");
@@ -235,7 +229,7 @@ static void put_change(sg_buf *b, const shape *s, size_t i)
     int64_t n = s->n + (int64_t)i;
     sg_buf_str(b, i == 0 ? "{\"n\":" : ",{\"n\":");
     sg_buf_int(b, n);
-    sg_buf_str(b, ",\"base\":0,\"table\":\"tasks\",\"id\":\"");
+    sg_buf_str(b, ",\"base\":9007199254740991,\"table\":\"tasks\",\"id\":\"");
     put_id(b, (s->record + (int64_t)i) % s->records);
     sg_buf_str(b, s->insert ? "\",\"op\":\"insert\"" : "\",\"op\":\"update\"");
     put_at(b, INT64_C(1767323045678000) + n * 1000);
@@ -244,7 +238,7 @@ static void put_change(sg_buf *b, const shape *s, size_t i)
                "\"origin\":\"user\",\"fields\":{");
     for (int f = 0; f < (s->insert ? 8 : 1); f++) {
         sg_buf_str(b, f == 0 ? "\"column" : ",\"column");
-        sg_buf_int(b, s->insert ? f : n % 8);
+        sg_buf_int(b, s->insert ? f : n / 3333 % 8);
         sg_buf_str(b, "\":{\"value\":\"value ");
         sg_buf_int(b, n * 7919 % 1000003);
         sg_buf_str(b, "\"}");
@@ -252,7 +246,7 @@ static void put_change(sg_buf *b, const shape *s, size_t i)
     sg_buf_str(b, "}}");
 }
 
-static void put_push(sg_buf *request, sg_buf *body, const shape *s)
+static void put_push(sg_buf *request, sg_buf *body, const char *app, const shape *s)
 {
     sg_buf_clear(body);
     sg_buf_str(body, "{\"clientId\":\"bench-");
@@ -262,7 +256,9 @@ static void put_push(sg_buf *request, sg_buf *body, const shape *s)
         put_change(body, s, i);
     sg_buf_str(body, "]}");
     sg_buf_clear(request);
-    put_request(request, "POST", "/sync/todo", sg_buf_view(body));
+    char path[64];
+    snprintf(path, sizeof path, "/sync/%s", app);
+    put_request(request, "POST", path, false, sg_buf_view(body));
 }
 
 /* --- loads ------------------------------------------------------------------------------------ */
@@ -271,7 +267,8 @@ typedef struct load {
     size_t links;
     size_t requests; /* of each link */
     shape first;     /* of link 0 */
-    int64_t apart;   /* records between links */
+    const char *app;
+    int64_t apart; /* records between links */
 } load;
 
 /* All requests of one link, prepared: the client should cost little. */
@@ -291,7 +288,7 @@ static script prepare(const load *l, size_t link_index)
     shape_now.record += l->apart * (int64_t)link_index;
     for (size_t i = 0; i < l->requests; i++) {
         size_t n;
-        put_push(&request, &body, &shape_now);
+        put_push(&request, &body, l->app, &shape_now);
         char *bytes = sg_buf_take(&request, &n);
         s.requests[i] = sg_slice_of(bytes, n);
         shape_now.n += (int64_t)shape_now.count;
@@ -302,16 +299,11 @@ static script prepare(const load *l, size_t link_index)
     return s;
 }
 
-static void report(const char *name, double value, const char *unit)
+static void figure(const char *of, const char *what, double value)
 {
-    printf("%-58s %12.1f %s\n", name, value, unit);
-    fflush(stdout);
-    char number[64];
-    snprintf(number, sizeof number, "%.3f", value);
-    sg_buf_str(&json, json.n == 0 ? "{\"" : ",\"");
-    sg_buf_str(&json, name);
-    sg_buf_str(&json, "\":");
-    sg_buf_str(&json, number);
+    char name[128];
+    snprintf(name, sizeof name, "server.%s.%s", of, what);
+    bench_figure(name, value);
 }
 
 static int compare(const void *a, const void *b)
@@ -334,9 +326,9 @@ static void run_load(const char *name, const load *l)
         scripts[i] = prepare(l, i);
         polls[i] = (struct pollfd){links[i].fd, POLLIN, 0};
     }
-    double start_s = now_s(), cpu_s = server_cpu_s();
+    double start_s = bench_wall_s(), cpu_s = server_cpu_s();
     for (size_t i = 0; i < l->links; i++) {
-        began[i] = now_s();
+        began[i] = bench_wall_s();
         send_all(&links[i], scripts[i].requests[scripts[i].next++]);
     }
     while (done < total) {
@@ -344,27 +336,22 @@ static void run_load(const char *name, const load *l)
         for (size_t i = 0; i < l->links; i++) {
             if (!(polls[i].revents & POLLIN)) continue;
             (void)answer(&links[i], 200);
-            took[done++] = now_s() - began[i];
+            took[done++] = bench_wall_s() - began[i];
             if (scripts[i].next == l->requests) {
                 polls[i].fd = -1;
                 continue;
             }
-            began[i] = now_s();
+            began[i] = bench_wall_s();
             send_all(&links[i], scripts[i].requests[scripts[i].next++]);
         }
     }
-    double wall = now_s() - start_s, cpu = server_cpu_s() - cpu_s;
+    double wall = bench_wall_s() - start_s, cpu = server_cpu_s() - cpu_s;
     double changes = (double)(total * l->first.count);
-    char text[128];
     qsort(took, total, sizeof *took, compare);
-    snprintf(text, sizeof text, "%s, changes/s", name);
-    report(text, changes / wall, "/s");
-    snprintf(text, sizeof text, "%s, changes per CPU second", name);
-    report(text, changes / cpu, "/s");
-    snprintf(text, sizeof text, "%s, requests/s", name);
-    report(text, (double)total / wall, "/s");
-    snprintf(text, sizeof text, "%s, median latency", name);
-    report(text, took[total / 2] * 1000, "ms");
+    figure(name, "changes_per_s", changes / wall);
+    figure(name, "changes_per_cpu_s", changes / cpu);
+    figure(name, "requests_per_s", (double)total / wall);
+    figure(name, "latency_median_ms", took[total / 2] * 1000);
     for (size_t i = 0; i < l->links; i++) {
         hang_up(&links[i]);
         for (size_t k = 0; k < l->requests; k++)
@@ -376,30 +363,45 @@ static void run_load(const char *name, const load *l)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static void hydrate(void)
+/* The same page once more, as a client that takes zstd gets it. Gives the CPU it took. */
+static double packed_page(wire *l, const char *path, size_t *bytes)
+{
+    sg_buf request;
+    double cpu_s = server_cpu_s();
+    sg_buf_init(&request, BODY_MAX);
+    put_request(&request, "GET", path, true, SG_LIT(""));
+    send_all(l, sg_buf_view(&request));
+    *bytes += answer(l, 200);
+    sg_buf_deinit(&request);
+    return server_cpu_s() - cpu_s;
+}
+
+static double hydrate(const char *app)
 {
     wire l = dial();
     sg_buf request;
     char path[256], cursor[128] = "";
-    size_t bytes = 0, pages = 0;
+    size_t bytes = 0, packed = 0, pages = 0;
     sg_buf_init(&request, BODY_MAX);
-    double start_s = now_s(), cpu_s = server_cpu_s();
+    double cpu_s = server_cpu_s();
     for (bool more = true; more; pages++) {
-        snprintf(path, sizeof path, "/sync/todo/pull?v=2&since=%s", cursor);
+        snprintf(path, sizeof path, "/sync/%s/pull?v=2&since=%s", app, cursor);
         sg_buf_clear(&request);
-        put_request(&request, "GET", path, SG_LIT(""));
+        put_request(&request, "GET", path, false, SG_LIT(""));
         send_all(&l, sg_buf_view(&request));
         bytes += answer(&l, 200);
         more = strstr(l.in, "\"hasMore\":true") != NULL;
         const char *until = strstr(l.in, "\"syncedUntil\":\"") + 15;
         snprintf(cursor, sizeof cursor, "%.*s", (int)strcspn(until, "\""), until);
+        cpu_s += packed_page(&l, path, &packed);
     }
-    report("hydrate, wall", (now_s() - start_s) * 1000, "ms");
-    report("hydrate, server CPU", (server_cpu_s() - cpu_s) * 1000, "ms");
-    report("hydrate, bytes", (double)bytes, "B");
-    report("hydrate, pages", (double)pages, "");
+    figure(app, "cpu_ms", (server_cpu_s() - cpu_s) * 1000);
+    figure(app, "bytes", (double)bytes);
+    figure(app, "bytes_zstd", (double)packed);
+    figure(app, "pages", (double)pages);
     sg_buf_deinit(&request);
     hang_up(&l);
+    return (double)bytes;
 }
 
 static wire open_stream(const char *path)
@@ -407,7 +409,7 @@ static wire open_stream(const char *path)
     wire l = dial();
     sg_buf request;
     sg_buf_init(&request, BODY_MAX);
-    put_request(&request, "GET", path, SG_LIT(""));
+    put_request(&request, "GET", path, false, SG_LIT(""));
     send_all(&l, sg_buf_view(&request));
     sg_buf_deinit(&request);
     while (l.n == 0 || strstr(l.in, "\r\n\r\n") == NULL)
@@ -427,25 +429,23 @@ static void deliver(void)
     shape s = {.client = 9000, .n = 1, .records = 1000000, .count = 1, .insert = true};
     for (int i = 0; i < ROUNDS; i++, s.n++, s.record++) {
         char mark[32];
-        put_push(&request, &body, &s);
+        put_push(&request, &body, "live", &s);
         snprintf(mark, sizeof mark, "000%09lld\"", (long long)s.record);
-        char *path = memmem(request.p, 40, "/todo", 5);
-        memcpy(path, "/live", 5);
         reader.n = 0;
-        double start_s = now_s();
+        double start_s = bench_wall_s();
         send_all(&writer, sg_buf_view(&request));
         do
             receive(&reader);
         while (strstr(reader.in, mark) == NULL || strstr(reader.in, "\n\n") == NULL);
-        took[i] = now_s() - start_s;
+        took[i] = bench_wall_s() - start_s;
         (void)answer(&writer, 200);
-        pushed[i] = now_s() - start_s;
+        pushed[i] = bench_wall_s() - start_s;
     }
     qsort(took, ROUNDS, sizeof *took, compare);
     qsort(pushed, ROUNDS, sizeof *pushed, compare);
-    report("push to delivery at another stream, median", took[ROUNDS / 2] * 1000, "ms");
-    report("push to delivery at another stream, 99th", took[ROUNDS * 99 / 100] * 1000, "ms");
-    report("push to answer, median", pushed[ROUNDS / 2] * 1000, "ms");
+    figure("deliver", "to_stream_median_ms", took[ROUNDS / 2] * 1000);
+    figure("deliver", "to_stream_99th_ms", took[ROUNDS * 99 / 100] * 1000);
+    figure("deliver", "to_answer_median_ms", pushed[ROUNDS / 2] * 1000);
     hang_up(&writer);
     hang_up(&reader);
     sg_buf_deinit(&request);
@@ -466,46 +466,80 @@ static void idle_streams(void)
         free(links[opened].in);
         links[opened].in = NULL;
     }
-    report("idle streams", (double)opened, "");
-    report("idle streams, memory each", (double)(server_rss_kb() - before) * 1024 / (double)opened,
-           "B");
-    report("idle streams, CPU to open each", (server_cpu_s() - cpu_s) * 1e6 / (double)opened, "us");
+    figure("idle_streams", "count", (double)opened);
+    figure("idle_streams", "bytes_each",
+           (double)(server_rss_kb() - before) * 1024 / (double)opened);
+    figure("idle_streams", "open_cpu_us", (server_cpu_s() - cpu_s) * 1e6 / (double)opened);
     for (size_t i = 0; i < opened; i++)
         hang_up(&links[i]);
     free(links);
 }
 
-int main(int argc, char **argv)
+/* What a fresh client is sent of records with many edits, beside what a log of all of them is. */
+static void history(void)
 {
-    if (argc > 1) binary = argv[1];
+    enum { RECORDS = 10000, EDITS = 20 };
+    sg_buf request, body;
+    double bytes = 0;
+    int64_t n = 1;
+    wire l = dial();
+    sg_buf_init(&request, BODY_MAX);
+    sg_buf_init(&body, BODY_MAX);
+    for (int round = 0; round <= EDITS; round++) {
+        for (int64_t at = 0; at < RECORDS; at += BATCH, n += BATCH) {
+            const shape s = {300, n, at, RECORDS, BATCH, round == 0};
+            put_push(&request, &body, "edited", &s);
+            bytes += (double)body.n;
+            send_all(&l, sg_buf_view(&request));
+            (void)answer(&l, 200);
+        }
+    }
+    hang_up(&l);
+    sg_buf_deinit(&request);
+    sg_buf_deinit(&body);
+    figure("edited", "history_bytes", bytes);
+    figure("edited", "history_to_hydration", bytes / hydrate("edited"));
+}
+
+static void raise_files(void)
+{
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max < 20000 ? files.rlim_max : 20000;
     setrlimit(RLIMIT_NOFILE, &files);
-    signal(SIGPIPE, SIG_IGN);
-    sg_buf_init(&json, BODY_MAX);
-    if (mkdtemp(dir) == NULL) die("mkdtemp");
-    start();
-    const shape inserts = {
-        .client = 0, .n = 1, .records = 1000000000, .count = BATCH, .insert = true};
+}
+
+static void run_loads(void)
+{
+    const shape inserts = {.n = 1, .records = 1000000000, .count = BATCH, .insert = true};
     const shape updates = {.client = 100, .n = 1, .records = 100000, .count = BATCH};
     const shape singles = {.client = 200, .n = 1, .records = 100000, .count = 1};
-    run_load("inserts of 8 fields, batches of 200",
-             &(load){.links = 8, .requests = 125, .first = inserts, .apart = 25000});
-    run_load("updates of 1 field, batches of 200",
-             &(load){.links = 8, .requests = 125, .first = updates, .apart = 12345});
-    run_load("updates, one a request, 32 links",
-             &(load){.links = 32, .requests = 500, .first = singles, .apart = 3000});
-    hydrate();
+    const load loads[] = {{8, 125, inserts, "todo", 25000},
+                          {8, 125, updates, "todo", 12345},
+                          {32, 500, singles, "todo", 3000}};
+    run_load("insert_8_fields_by_200", &loads[0]);
+    run_load("update_by_200", &loads[1]);
+    run_load("update_single", &loads[2]);
+}
+
+int main(int argc, char **argv)
+{
+    char path[4096], command[128];
+    const char *build = getenv("SIGLA_BUILD");
+    snprintf(path, sizeof path, "%s/sigla", build != NULL ? build : "build");
+    binary = argc > 1 ? argv[1] : path;
+    raise_files();
+    signal(SIGPIPE, SIG_IGN);
+    if (mkdtemp(dir) == NULL) die("mkdtemp");
+    start();
+    run_loads();
+    (void)hydrate("todo");
+    history();
     deliver();
     idle_streams();
     kill(server, SIGTERM);
     int status = 0;
     waitpid(server, &status, 0);
-    sg_buf_str(&json, "}");
-    printf("%s\n", sg_buf_cstr(&json));
-    sg_buf_deinit(&json);
-    char command[128];
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return WEXITSTATUS(status) != 0 || system(command) != 0;
 }

@@ -1,4 +1,4 @@
-"""What the server has, read over its protocol and decoded from the text of spec/protocol.md alone."""
+"""What the server has, read over its protocol and decoded by spec/protocol.md alone."""
 
 import collections
 import json
@@ -33,6 +33,7 @@ def record_of(change, page):
 
     fields = {name: (value, mark(0)) for name, value in change.get("values", {}).items()}
     fields.update({name: (f[1], mark(f[0])) for name, f in change.get("fields", {}).items()})
+    # A pull from the start brings each record once and whole.
     return {"dead": change.get("dead", False), "life": mark(change["life"]), "fields": fields}
 
 

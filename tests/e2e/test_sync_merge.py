@@ -123,7 +123,7 @@ class Conflicts(SyncCase):
             self.assert_no_conflicts(devices[1])
 
     def test_it_does_not_matter_how_much_came_after(self):
-        """The first to overwrite had not seen it; those who followed had. Only the last is pulled."""
+        """The first to overwrite it had not seen it; who followed had. Only the last is pulled."""
         a, b, c = self.devices(3)
         self.with_task(a, b, c, title="old")
         self.put(a, "title", "mine")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Databases that differ: columns of another version, rows that break a local rule, tables and columns
-that stay at home (L9, L16, L19), through the real binary and the extension.
+"""Databases that differ: columns of another version, rows that break a local rule, tables and
+columns that stay at home (L9, L16, L19), through the real binary and the extension.
 
 timeout: 300
 """
@@ -85,15 +85,17 @@ class Rules(SyncCase):
         self.assertEqual(a.json("status")["parked"], 1)
         a.execute("UPDATE people SET mail = 'ann@example.org' WHERE id = 1")
         self.assert_equal_everywhere(a, b, table="people")
-        self.assertEqual(a.rows("people"), [(1, "Ann", "ann@example.org"),
-                                            (2, "Bob", "x@example.org"), (3, "Cy", "cy@example.org")])
+        self.assertEqual([row[2] for row in a.rows("people")],
+                         ["ann@example.org", "x@example.org", "cy@example.org"])
+        self.assertEqual(a.rows("people"), b.rows("people"))
         self.assert_no_conflicts(a, b)
 
     def test_two_rows_that_swap_a_unique_value_arrive(self):
         a, b = self.devices(2, schema=PEOPLE, tables=("people",))
-        a.execute("INSERT INTO people VALUES(1, 'Ann', 'a')", "INSERT INTO people VALUES(2, 'Bob', 'b')")
+        a.execute("INSERT INTO people VALUES(1, 'Ann', 'a'), (2, 'Bob', 'b')")
         sync_all(a, b)
-        a.execute("UPDATE people SET mail = 'c' WHERE id = 1", "UPDATE people SET mail = 'a' WHERE id = 2",
+        a.execute("UPDATE people SET mail = 'c' WHERE id = 1",
+                  "UPDATE people SET mail = 'a' WHERE id = 2",
                   "UPDATE people SET mail = 'b' WHERE id = 1")
         self.assert_equal_everywhere(a, b, table="people")
         self.assertEqual(b.rows("people"), [(1, "Ann", "b"), (2, "Bob", "a")])
@@ -111,7 +113,7 @@ class Rules(SyncCase):
 
     def test_an_orphan_waits_for_its_parent_where_foreign_keys_count(self):
         a, strict = self.devices(2, schema=FAMILY, tables=("child", "parent"))
-        a.execute("INSERT INTO child VALUES('c', 'Chris', 'p')", "INSERT INTO child VALUES('d', 'Dan', 'q')")
+        a.execute("INSERT INTO child VALUES('c', 'Chris', 'p'), ('d', 'Dan', 'q')")
         a.sync()
         self.sync_enforcing(strict)
         self.assertEqual(strict.rows("child"), [])
@@ -131,7 +133,8 @@ class Rules(SyncCase):
     def test_an_orphan_without_rowid_waits_as_well_and_holds_up_nobody(self):
         family = (FAMILY[0], FAMILY[1] + " WITHOUT ROWID")
         a, strict = self.devices(2, schema=family, tables=("child", "parent"))
-        a.execute("INSERT INTO child VALUES('c', 'Chris', 'p')", "INSERT INTO parent VALUES('q', 'Quinn')")
+        a.execute("INSERT INTO child VALUES('c', 'Chris', 'p')",
+                  "INSERT INTO parent VALUES('q', 'Quinn')")
         a.sync()
         self.sync_enforcing(strict)
         self.assertEqual(strict.rows("parent"), [("q", "Quinn")])
@@ -160,7 +163,8 @@ class Rules(SyncCase):
         self.sync_enforcing(strict)
         a.sync()
         self.assertEqual(a.rows("child"), [("c", "Chris", "p")])
-        self.assertEqual((strict.rows("child"), [p["key"] for p in strict.json("parked")]), ([], ["c"]))
+        self.assertEqual(strict.rows("child"), [])
+        self.assertEqual([p["key"] for p in strict.json("parked")], ["c"])
         a.execute("INSERT INTO parent VALUES('p', 'Pat again')")
         a.sync()
         self.sync_enforcing(strict)
@@ -200,21 +204,22 @@ class AtHome(SyncCase):
         self.assertNotIn(b"only here", stored)
 
     def test_rows_from_before_tracking_are_everybodys_to_overwrite(self):
-        """Under the bottom stamp they never win over what a person wrote (L4), however late they come."""
+        """Under the bottom stamp they never win over what a person wrote, however late (L4)."""
         a = self.device()
         a.execute("INSERT INTO tasks VALUES('t1', 'typed', NULL, 'typed')")
         a.sync()
         b = Device(self.server, self.user)
-        b.execute(TASKS, "INSERT INTO tasks VALUES('t1', 'default', 5, 'default'), ('t2', 'd', 1, 'd')")
+        b.execute(TASKS, "INSERT INTO tasks VALUES('t1', 'default', 5, 'default')",
+                  "INSERT INTO tasks VALUES('t2', 'd', 1, 'd')")
         b.track("tasks")
         self.assert_equal_everywhere(b, a)
         self.assertEqual(a.rows("tasks"), [("t1", "typed", None, "typed"), ("t2", "d", 1, "d")])
         self.assert_no_conflicts(a, b)
 
     def test_every_kind_of_value_arrives_bit_for_bit(self):
-        values = [None, 0, -1, 2**63 - 1, -2**63, 0.0, -0.0, 5e-324, 1.7976931348623157e308, 0.1, "",
-                  "text", "with\0nul", "\U0001F600\u2028\ufeff", '{"json": [1, 2.50]}', b"", b"\0\xff",
-                  float("inf"), float("-inf"), 1.0, 10**15 + 0.5]
+        values = [None, 0, -1, 2**63 - 1, -2**63, 0.0, -0.0, 5e-324, 1.7976931348623157e308, 0.1,
+                  1.0, 10**15 + 0.5, float("inf"), float("-inf"), "", "text", "with\0nul",
+                  "\U0001F600\u2028\ufeff", '{"json": [1, 2.50]}', b"", b"\0\xff"]
         a, b = self.devices(2, schema="CREATE TABLE v(id INTEGER PRIMARY KEY, x)", tables=("v",))
         with a.connect() as db:
             db.executemany("INSERT INTO v VALUES(?, ?)", enumerate(values))

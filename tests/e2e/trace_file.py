@@ -104,8 +104,8 @@ def slice_of(lines, limit, rng):
 def columns_of(lines):
     """{table: {field: column}}, and a name for the key that no field has.
 
-    SQLite does not tell names apart by case, and a table has only so many columns: the rarest fields
-    of one that is wider are left out.
+    SQLite does not tell names apart by case, and a table has only so many columns: the rarest
+    fields of one that is wider are left out.
     """
     counts = collections.defaultdict(collections.Counter)
     for line in lines:

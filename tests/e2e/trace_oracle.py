@@ -170,7 +170,7 @@ class Oracle:
         if device.hydrated is None:
             device.hydrated = self.seq
 
-    # ---- what must be there in the end ------------------------------------------------------------
+    # ---- what must be there in the end -----------------------------------------------------------
 
     def rows(self):
         """{table: {id: {field: value}}}"""
@@ -191,7 +191,7 @@ class Oracle:
         return marks
 
     def conflicts(self):
-        """[(client, table, id, field, value)]: people's writes that were overwritten unseen (L5)."""
+        """[(client, table, id, field, value)]: people's writes overwritten unseen (L5)."""
         return [(w.device.client, *key, field, w.value) for key, field, w in self.writes
                 if field is not LIFE and w.person and w.value is not None and w.unseen
                 and self.stood(key, field, w) and not self.came_back(key, field, w)]

@@ -1,10 +1,10 @@
 """Who syncs when: turns the lines of a trace into steps for the replay and for the oracle.
 
-Steps are ("sync", device, lose) and ("write", device, at_us, line), one after another; `lose` is the
-number of the request in that sync whose answer is lost on its way, 0 for none.
+Steps are ("sync", device, lose) and ("write", device, at_us, line), one after another; `lose` is
+the number of the request in that sync whose answer is lost on its way, 0 for none.
 
-A device works in spells: it syncs, goes offline, writes some of its lines at their author's times, and
-syncs when it is back. Where its spells begin and end is what decides which edits are concurrent.
+A device works in spells: it syncs, goes offline, writes some of its lines at their author's times,
+and syncs when it is back. Where spells begin and end decides which edits are concurrent.
 """
 
 import collections
@@ -70,8 +70,8 @@ class Contention:
             online, i = spell.ends + 1, i + n
 
     def _length(self, places, i):
-        """How many lines from the i-th on are one spell: what is new is mostly published at once, and
-        nobody edits what he could not know of."""
+        """How many lines from the i-th on are one spell: what is new is mostly published at once,
+        and nobody edits what he could not know of."""
         most, n = 1 + int(self.rng.expovariate(0.4)), 1
         while n < most and i + n < len(places):
             line = self.lines[places[i + n - 1]]
@@ -108,7 +108,8 @@ def steps(lines, spells, rng=None):
     shift, events, met = shift_us(lines), [], set()
     for s in spells:
         # Some devices begin with work of their own, before they have ever seen the server.
-        bold = rng and s.device not in met and lines[s.lines[0]].op == "insert" and rng.random() < .3
+        begins_with_insert = s.device not in met and lines[s.lines[0]].op == "insert"
+        bold = rng and begins_with_insert and rng.random() < 0.3
         met.add(s.device)
         if not bold:
             events.append((s.begins, 0, ("sync", s.device, 0)))

@@ -468,7 +468,8 @@ static void one_does_not_hear_of_ones_own_writes(void **state)
         w, w->ann, 200, "/sync/todo",
         "{'clientId':'c2','schemaVersion':2,'since':'%s','changes':[" INSERT(1, "b", "x", T1) "]}",
         cursor);
-    sync_assert_count(r, "serverChanges", 2); /* the insert of a record is sent with its life */
+    sync_assert_count(r, "serverChanges", 1);
+    sync_assert_text(r, "serverChanges.0.id", "a");
     json_decref(r);
 }
 
@@ -511,6 +512,32 @@ static void L7_pages_join_without_gap_while_others_write(void **state)
     assert_int_equal(seen[0], 2);
     json_t *r = pull(w, cursor);
     sync_assert_count(r, "serverChanges", 0);
+    json_decref(r);
+}
+
+static void L7_a_page_shows_all_that_changed_since_the_first_page_began(void **state)
+{
+    const sync_world *w = *state;
+    char cursor[64];
+    push_quietly(w, "c1", INSERT(1, "a", "Tea", T1) "," INSERT(2, "b", "Milk", T1));
+    json_t *r = pull(w, "");
+    snprintf(cursor, sizeof cursor, "%s", sync_text(r, "syncedUntil"));
+    json_decref(r);
+    push_quietly(
+        w, "c1",
+        UPDATE(3, 2, "a", "Coffee", T2) "," UPDATE(
+            4, 2, "b", "x", T2) ","
+                                "{'n':5,'base':2,'table':'tasks','id':'a','op':'update','at':'" T3
+                                "','fields':{'done':{'value':1}}}");
+    r = sync_get(w, w->ann, 200, "/sync/todo/pull?v=2&limit=1&since=%s", cursor);
+    sync_assert_text(r, "serverChanges.0.id", "b");
+    sync_assert_int(r, "syncedSeq", 2);
+    snprintf(cursor, sizeof cursor, "%s", sync_text(r, "syncedUntil"));
+    json_decref(r);
+    r = sync_get(w, w->ann, 200, "/sync/todo/pull?v=2&limit=1&since=%s", cursor);
+    sync_assert_text(r, "serverChanges.0.id", "a");
+    sync_assert_count(r, "serverChanges.0.marks", 2); /* title of seq 3, done of seq 5 */
+    sync_assert_int(r, "syncedSeq", 5);
     json_decref(r);
 }
 
@@ -613,6 +640,7 @@ int main(void)
         WITH_WORLD(L12_an_edit_does_not_resurrect_and_an_insert_does),
         WITH_WORLD(one_does_not_hear_of_ones_own_writes),
         WITH_WORLD(L7_pages_join_without_gap_while_others_write),
+        WITH_WORLD(L7_a_page_shows_all_that_changed_since_the_first_page_began),
         WITH_WORLD(L7_a_cursor_beyond_what_there_is_must_resync),
         WITH_WORLD(collections_are_asked_for_by_name),
         WITH_WORLD(values_come_back_as_the_bytes_they_were_sent_as),

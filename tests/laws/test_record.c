@@ -112,6 +112,8 @@ static void test_l15_last_modified_is_the_greatest_time_of_a_field(void **state)
     r.has_life = true;
     r.life.at_us = 50;
     assert_int_equal(sg_record_updated_at(&r), 50);
+    add(&r, 1, 0); /* a default */
+    assert_int_equal(sg_record_updated_at(&r), 0);
     add(&r, 1, 10);
     assert_int_equal(sg_record_updated_at(&r), 10);
     add(&r, 3, 30);
@@ -119,6 +121,8 @@ static void test_l15_last_modified_is_the_greatest_time_of_a_field(void **state)
     assert_int_equal(sg_record_updated_at(&r), 30);
     sg_record_drop_fields(&r);
     assert_int_equal(sg_record_updated_at(&r), 50);
+    add(&r, 1, 10); /* what lies behind it in memory is no field any more */
+    assert_int_equal(sg_record_updated_at(&r), 10);
     sg_record_deinit(&r);
 }
 

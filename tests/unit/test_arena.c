@@ -51,19 +51,33 @@ static void test_an_arena_can_be_used_again(void **state)
     sg_arena_deinit(&a);
 }
 
-/* What a request needs it should not ask for again with each request. */
-static void test_reset_keeps_a_chunk_for_reuse(void **state)
+/* How many chunks that many blocks ask for. */
+static size_t chunks_for(sg_arena *a, size_t blocks, size_t bytes)
+{
+    sg_mem_fail_at(SIZE_MAX, 0);
+    for (size_t i = 0; i < blocks; i++)
+        assert_int_equal((uintptr_t)sg_arena_alloc(a, bytes) % _Alignof(max_align_t), 0);
+    return sg_mem_fail_at(0, 0);
+}
+
+static void test_small_blocks_share_a_chunk(void **state)
 {
     (void)state;
     sg_arena a;
     sg_arena_init(&a);
-    assert_non_null(sg_arena_alloc(&a, 100));
+    assert_int_equal(chunks_for(&a, 500, 32), 1);
+    sg_arena_deinit(&a);
+}
+
+/* What a request needs it should not ask for again with each request. */
+static void test_reset_keeps_a_whole_chunk_for_reuse(void **state)
+{
+    (void)state;
+    sg_arena a;
+    sg_arena_init(&a);
+    assert_int_equal(chunks_for(&a, 12, 1000), 1);
     sg_arena_reset(&a);
-    sg_mem_fail_at(SIZE_MAX, 0);
-    void *p = sg_arena_alloc(&a, 100);
-    size_t asked = sg_mem_fail_at(0, 0);
-    assert_non_null(p);
-    assert_int_equal(asked, 0);
+    assert_int_equal(chunks_for(&a, 12, 1000), 0);
     sg_arena_deinit(&a);
 }
 
@@ -81,6 +95,7 @@ static void test_a_copy_is_the_arenas_own(void **state)
     copy = sg_arena_copy(&a, sg_slice_of(text, 0), &err);
     assert_int_equal(err, SG_OK);
     assert_null(copy.p);
+    assert_int_equal(copy.n, 0);
     sg_arena_deinit(&a);
 }
 
@@ -108,7 +123,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_are_apart_and_stay),
         cmocka_unit_test(test_an_arena_can_be_used_again),
-        cmocka_unit_test(test_reset_keeps_a_chunk_for_reuse),
+        cmocka_unit_test(test_small_blocks_share_a_chunk),
+        cmocka_unit_test(test_reset_keeps_a_whole_chunk_for_reuse),
         cmocka_unit_test(test_a_copy_is_the_arenas_own),
         cmocka_unit_test(test_running_out_of_memory_says_so),
     };

@@ -104,6 +104,21 @@ static void test_growth_keeps_what_is_there(void **state)
     sg_buf_deinit(&b);
 }
 
+/* Twice as much each time: few allocations, and not much more memory than bytes. */
+static void test_growth_doubles(void **state)
+{
+    (void)state;
+    sg_buf b;
+    sg_buf_init(&b, ROOM);
+    sg_mem_fail_at(SIZE_MAX, 0);
+    for (size_t i = 1; i <= 1000; i++) {
+        sg_buf_byte(&b, 'x');
+        if (b.cap < i || b.cap > 2 * i + 64) fail_msg("%zu bytes hold %zu", b.cap, i);
+    }
+    assert_int_equal(sg_mem_fail_at(0, 0), 5); /* 64, 128, 256, 512, 1024 */
+    sg_buf_deinit(&b);
+}
+
 static void check_cap(size_t max)
 {
     sg_buf b;
@@ -232,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_integers_are_decimal_to_their_ends),
         cmocka_unit_test(test_varints_are_leb128_and_zigzag),
         cmocka_unit_test(test_growth_keeps_what_is_there),
+        cmocka_unit_test(test_growth_doubles),
         cmocka_unit_test(test_the_cap_is_reached_exactly_and_never_passed),
         cmocka_unit_test(test_after_the_first_error_nothing_is_appended),
         cmocka_unit_test(test_a_c_string_does_not_count_its_end),
