@@ -12,48 +12,43 @@
  * write fails with "no such function: sigla_capture_…" and changes nothing.
  *
  * Sync itself is a sigla_session: a state machine that does no I/O but SQLite's. It says which HTTP
- * request to make and takes the answer; sockets, TLS and waiting are the caller's (the CLI drives it
- * with libcurl, a browser with fetch).
+ * request to make and takes the answer; sockets, TLS and waiting are the caller's (the CLI drives
+ * it with libcurl, a browser with fetch).
  *
  *     sigla_session *s;
  *     sigla_action a;
  *     if (sigla_session_open(db, NULL, &s) != SIGLA_OK) ...;
- *     while (sigla_session_next(s, &a) == SIGLA_OK && a.kind != SIGLA_DONE && a.kind != SIGLA_STOP) {
- *         if (a.kind == SIGLA_WAIT) sleep_ms(a.wait_ms);
- *         else if (http(&a, &status, &body, &bytes)) sigla_session_answer(s, status, 0, body, bytes);
- *         else sigla_session_lost(s);
+ *     while (sigla_session_next(s, &a) == SIGLA_OK && a.kind != SIGLA_DONE && a.kind != SIGLA_STOP)
+ * { if (a.kind == SIGLA_WAIT) sleep_ms(a.wait_ms); else if (http(&a, &status, &body, &bytes))
+ * sigla_session_answer(s, status, 0, body, bytes); else sigla_session_lost(s);
  *     }
  *
  * SQL functions (all error texts say what, where and what to do)
  *
- *   sigla_init(json)             {"server":URL,"token":JWT,"user":NAME[,"displayName":…]}: whose database this is
- *                                and where it syncs. May be called again with a new token or server; another
- *                                user is refused.
- *   sigla_track(table[,json])    {"app":NAME,"as":WIRE NAME,"local":[columns],"groups":[[columns]],"json":[columns]}
- *                                Idempotent. Rows that are there already are queued under origin migration.
- *   sigla_untrack(table)         stop; data, marks and what is queued stay
- *   sigla_as(actor json)         from here on this connection writes as that actor; nested
- *   sigla_as_end()               back to the one before
- *   sigla_updated_at(table,key…) greatest `at` of the record's fields, ISO-8601, or NULL
- *   sigla_index_updated(table)   build and keep an index for sigla_updated()
- *   sigla_restore(id) sigla_dismiss(id)    a conflict
+ *   sigla_init(json)             {"server":URL,"token":JWT,"user":NAME[,"displayName":…]}: whose
+ * database this is and where it syncs. May be called again with a new token or server; another user
+ * is refused. sigla_track(table[,json])    {"app":NAME,"as":WIRE
+ * NAME,"local":[columns],"groups":[[columns]],"json":[columns]} Idempotent. Rows that are there
+ * already are queued under origin migration. sigla_untrack(table)         stop; data, marks and
+ * what is queued stay sigla_as(actor json)         from here on this connection writes as that
+ * actor; nested sigla_as_end()               back to the one before sigla_updated_at(table,key…)
+ * greatest `at` of the record's fields, ISO-8601, or NULL sigla_index_updated(table)   build and
+ * keep an index for sigla_updated() sigla_restore(id) sigla_dismiss(id)    a conflict
  *   sigla_retry([n])             queue refused changes again
- *   sigla_sweep(column)          empty that column in every tracked table under origin migration and keep it local
- *   sigla_refresh()              look for columns added since; done by itself at load, track and sync
- *   sigla_status()               JSON
- *   sigla_applying()             1 inside a trigger fired by an applied server change, for WHEN clauses
- *   sigla_version()
+ *   sigla_sweep(column)          empty that column in every tracked table under origin migration
+ * and keep it local sigla_refresh()              look for columns added since; done by itself at
+ * load, track and sync sigla_status()               JSON sigla_applying()             1 inside a
+ * trigger fired by an applied server change, for WHEN clauses sigla_version()
  *
  * Table-valued functions
  *
- *   sigla_marks(table, key…)     field, value, at, actor, origin, seq, client, n   (value, actor as JSON)
- *   sigla_updated(table)         key, updated_at; newest first
- *   sigla_pending()              n, app, "table", key, op, fields, at, actor, origin, sent
- *   sigla_conflicts([all])       id, "table", key, field, kind, wasLocal, nowServer, localAt, serverAt, localActor,
- *                                serverActor, serverOrigin, raisedAt   (values and actors as JSON); all=1 adds what was
- *                                lost during the first hydration, restored or dismissed (column state)
- *   sigla_refused()              n, app, "table", key, op, fields, at, code, message
- *   sigla_parked()               "table", key, fields, reason, since
+ *   sigla_marks(table, key…)     field, value, at, actor, origin, seq, client, n   (value, actor as
+ * JSON) sigla_updated(table)         key, updated_at; newest first sigla_pending()              n,
+ * app, "table", key, op, fields, at, actor, origin, sent sigla_conflicts([all])       id, "table",
+ * key, field, kind, wasLocal, nowServer, localAt, serverAt, localActor, serverActor, serverOrigin,
+ * raisedAt   (values and actors as JSON); all=1 adds what was lost during the first hydration,
+ * restored or dismissed (column state) sigla_refused()              n, app, "table", key, op,
+ * fields, at, code, message sigla_parked()               "table", key, fields, reason, since
  *
  * A key of one column is given as its value; of several, as several arguments or as a JSON array.
  */
@@ -87,9 +82,9 @@ SIGLA_API const char *sigla_version(void);
 SIGLA_API const char *sigla_error_text(int code);
 
 /*
- * Register Sigla's functions on a connection. Registering twice is harmless. Everything belongs to the
- * connection and goes with sqlite3_close(). Threads: as SQLite's connection itself.
- * Errors: SIGLA_NOMEM, SIGLA_CORRUPT (Sigla's tables are damaged or newer than this library).
+ * Register Sigla's functions on a connection. Registering twice is harmless. Everything belongs to
+ * the connection and goes with sqlite3_close(). Threads: as SQLite's connection itself. Errors:
+ * SIGLA_NOMEM, SIGLA_CORRUPT (Sigla's tables are damaged or newer than this library).
  */
 SIGLA_API int sigla_register(struct sqlite3 *db);
 
@@ -104,7 +99,8 @@ enum sigla_action_kind {
     SIGLA_REQUEST, /* make the HTTP request, then call sigla_session_answer or _lost */
     SIGLA_WAIT,    /* nothing to do for wait_ms, or until sigla_session_wake */
     SIGLA_DONE,    /* all pushed and pulled; sigla_session_wake begins anew */
-    SIGLA_STOP     /* cannot go on: error and message say why (401, 402, 403, 426, damaged database …) */
+    SIGLA_STOP /* cannot go on: error and message say why (401, 402, 403, 426, damaged database …)
+                */
 };
 
 typedef struct sigla_action {
@@ -115,9 +111,9 @@ typedef struct sigla_action {
     const void *body;           /* NULL for GET */
     size_t body_bytes;
     int64_t wait_ms;
-    int error;           /* SIGLA_STOP: the code; SIGLA_WAIT: why the last try failed, or SIGLA_OK */
+    int error; /* SIGLA_STOP: the code; SIGLA_WAIT: why the last try failed, or SIGLA_OK */
     const char *message; /* what goes with error; never NULL */
-} sigla_action; /* pointers are valid until the next call on the session */
+} sigla_action;          /* pointers are valid until the next call on the session */
 
 typedef struct sigla_progress {
     int64_t pending;   /* changes not yet acknowledged */
@@ -130,14 +126,13 @@ typedef struct sigla_progress {
 } sigla_progress;
 
 /* Options as JSON, or NULL: {"batch":200,"encoding":"zstd"|"identity","seed":N (of retry jitter)}.
- * The session uses db while one of its functions runs and keeps no transaction open in between; db must outlive it.
- * Errors: SIGLA_NOTINIT, SIGLA_NOMEM, SIGLA_BADREQUEST, storage errors. */
-SIGLA_API int sigla_session_open(struct sqlite3 *db, const char *options_json,
-                                 sigla_session **out);
+ * The session uses db while one of its functions runs and keeps no transaction open in between; db
+ * must outlive it. Errors: SIGLA_NOTINIT, SIGLA_NOMEM, SIGLA_BADREQUEST, storage errors. */
+SIGLA_API int sigla_session_open(struct sqlite3 *db, const char *options_json, sigla_session **out);
 SIGLA_API void sigla_session_close(sigla_session *s);
 SIGLA_API int sigla_session_next(sigla_session *s, sigla_action *out);
-/* The answer to the last request. retry_after_ms: of the Retry-After header, 0 if none. The body may be
- * compressed with zstd or gzip (recognised by its first bytes) or plain. */
+/* The answer to the last request. retry_after_ms: of the Retry-After header, 0 if none. The body
+ * may be compressed with zstd or gzip (recognised by its first bytes) or plain. */
 SIGLA_API int sigla_session_answer(sigla_session *s, int http_status, int64_t retry_after_ms,
                                    const void *body, size_t bytes);
 /* No answer came (connection refused, reset, timed out). */

@@ -9,10 +9,10 @@
 
 #include <stddef.h>
 
-void *sg_alloc(size_t bytes);               /* NULL when memory ran out; never for 0 bytes */
-void *sg_zalloc(size_t bytes);              /* the same, zeroed */
-void *sg_realloc(void *p, size_t bytes);    /* p stays valid when NULL comes back */
-void sg_free(void *p);                      /* NULL is allowed */
+void *sg_alloc(size_t bytes);                /* NULL when memory ran out; never for 0 bytes */
+void *sg_zalloc(size_t bytes);               /* the same, zeroed */
+void *sg_realloc(void *p, size_t bytes);     /* p stays valid when NULL comes back */
+void sg_free(void *p);                       /* NULL is allowed */
 char *sg_strndup(const char *s, size_t len); /* NUL-terminated copy */
 
 /* Make the n-th allocation from now fail (1 = the next), and all after it if `sticky`.

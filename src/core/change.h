@@ -15,10 +15,10 @@ enum sg_op { SG_OP_INSERT, SG_OP_UPDATE, SG_OP_DELETE };
 
 /* Limits of one change (L20); beyond them it is refused alone, with code "limit". */
 #define SG_CHANGE_FIELDS_MAX 2000
-#define SG_NAME_MAX 256              /* bytes of a table's, field's, app's name */
-#define SG_KEY_MAX 1024              /* bytes of a record's id */
-#define SG_CLIENT_MAX 64             /* bytes of a client's id */
-#define SG_VALUE_MAX (4u << 20)      /* bytes of one value's JSON */
+#define SG_NAME_MAX 256         /* bytes of a table's, field's, app's name */
+#define SG_KEY_MAX 1024         /* bytes of a record's id */
+#define SG_CLIENT_MAX 64        /* bytes of a client's id */
+#define SG_VALUE_MAX (4u << 20) /* bytes of one value's JSON */
 
 typedef struct sg_change_field {
     sg_slice name;

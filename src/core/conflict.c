@@ -5,7 +5,8 @@
 bool sg_conflict_unseen(const sg_mark *loser, uint32_t writer, int64_t base)
 {
     /* A writer without numbers could not be told: nobody would ask for it. */
-    return loser->n != 0 && loser->origin == SG_ORIGIN_USER && loser->client != writer && base < loser->seq;
+    return loser->n != 0 && loser->origin == SG_ORIGIN_USER && loser->client != writer &&
+           base < loser->seq;
 }
 
 enum sg_judgement sg_conflict_judge(int64_t own_seq, int64_t winner_seq, const sg_lost *lost)

@@ -50,9 +50,12 @@ static int note_lost(sg_slice *packed, int64_t seq, sg_arena *arena)
 
 static void tally(sg_merge_count *count, enum sg_merge verdict)
 {
-    if (verdict == SG_MERGE_TAKE) count->won++;
-    else if (verdict == SG_MERGE_SAME) count->same++;
-    else count->lost++;
+    if (verdict == SG_MERGE_TAKE)
+        count->won++;
+    else if (verdict == SG_MERGE_SAME)
+        count->same++;
+    else
+        count->lost++;
 }
 
 /* Was the field's write still to be judged? What a tombstone covered was judged when it came to

@@ -29,8 +29,10 @@ static size_t lower_bound(const sg_record *r, uint32_t name)
     size_t low = 0, high = r->count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (r->fields[mid].name < name) low = mid + 1;
-        else high = mid;
+        if (r->fields[mid].name < name)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return low;
 }

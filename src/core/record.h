@@ -24,7 +24,7 @@
 typedef struct sg_mark {
     int64_t at_us;
     int64_t n;
-    int64_t seq;     /* server's commit order; 0 while not acknowledged (a replica's own: see acks) */
+    int64_t seq; /* server's commit order; 0 while not acknowledged (a replica's own: see acks) */
     uint32_t client; /* interned */
     uint32_t actor;  /* interned */
     uint8_t origin;  /* enum sg_origin */
@@ -50,8 +50,8 @@ typedef struct sg_record {
     bool dead;
     bool has_life; /* false: only fields have been heard of so far */
     sg_mark life;  /* mark of the insert or delete that decides */
-    /* Seq of the last change that brought the record back from the dead, 0 if none: all older writes
-     * were judged when a tombstone covered them (L5). */
+    /* Seq of the last change that brought the record back from the dead, 0 if none: all older
+     * writes were judged when a tombstone covered them (L5). */
     int64_t revived_seq;
     sg_field *fields; /* ascending by name */
     size_t count;

@@ -180,8 +180,10 @@ static void get_runs(sg_reader *in, sg_record *r, const sg_mark *m)
             }
             bool room = r->count < SG_RECORD_FIELDS_MAX;
             sg_field *f = sg_record_at(r, (uint32_t)name);
-            if (f == NULL) in->err = room ? SG_NOMEM : SG_CORRUPT;
-            else f->mark = *m;
+            if (f == NULL)
+                in->err = room ? SG_NOMEM : SG_CORRUPT;
+            else
+                f->mark = *m;
         }
     }
 }
@@ -206,8 +208,10 @@ static void get_lists(sg_reader *in, sg_record *r)
     for (uint64_t k = 0; k < lists && in->err == SG_OK; k++) {
         uint64_t i = sg_read_varint(in);
         sg_slice list = sg_read_lenslice(in);
-        if (i >= r->count) in->err = SG_CORRUPT;
-        else r->fields[i].lost = list;
+        if (i >= r->count)
+            in->err = SG_CORRUPT;
+        else
+            r->fields[i].lost = list;
     }
 }
 

@@ -124,7 +124,6 @@ bool sg_time_parse(sg_slice s, int64_t *at_us)
         return false;
     if (y < 1970 || mo < 1 || mo > 12 || d < 1 || h > 23 || mi > 59 || sec > 59) return false;
     if (d > month_days(y, mo)) return false;
-    *at_us =
-        (days_from_civil(y, mo, d) * DAY_S + h * 3600 + mi * 60 + sec - offset_s) * US + us;
+    *at_us = (days_from_civil(y, mo, d) * DAY_S + h * 3600 + mi * 60 + sec - offset_s) * US + us;
     return *at_us >= 0 && *at_us <= SG_AT_MAX_US;
 }

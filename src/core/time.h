@@ -1,4 +1,5 @@
-/* ISO-8601 UTC text of a stamp and back. Pure arithmetic (Howard Hinnant's civil-days algorithm). */
+/* ISO-8601 UTC text of a stamp and back. Pure arithmetic (Howard Hinnant's civil-days algorithm).
+ */
 #ifndef SG_TIME_H
 #define SG_TIME_H
 

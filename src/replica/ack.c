@@ -135,9 +135,8 @@ void sg_ack_take(sg_replica *r, sg_app *app, const sg_page *page, int64_t sent_t
         }
         put_run(r, a->n, a->count, a->seq, err);
         int64_t last = a->n + a->count - 1;
-        count->acknowledged += last > app->settled ? last - (a->n > app->settled ? a->n - 1
-                                                                                 : app->settled)
-                                                   : 0;
+        count->acknowledged +=
+            last > app->settled ? last - (a->n > app->settled ? a->n - 1 : app->settled) : 0;
         if (last > settled) settled = last;
     }
     app->settled = settled;
@@ -154,7 +153,8 @@ void sg_ack_refuse(sg_replica *r, sg_app *app, int64_t n, int code, sg_slice mes
     sg_app_save(r, app, err);
 }
 
-/* ---- trying refused changes again ------------------------------------------------------------- */
+/* ---- trying refused changes again -------------------------------------------------------------
+ */
 
 /* Queue what a refused change wrote, as it is now, where it is still the last word here: somebody
  * may have mended the row, or written over it. */
@@ -169,8 +169,10 @@ static void queue_again(sg_replica *r, sg_rec *rec, int64_t n, sg_packed_op *op,
     if (*err != SG_OK) return;
     if (op->op != SG_OP_UPDATE) {
         bool gone = op->op == SG_OP_DELETE;
-        if (mine && gone) *err = sg_capture_gone(r, t, op->key, op->actor);
-        else if (mine) *err = sg_capture_row(r, t, op->key, op->actor);
+        if (mine && gone)
+            *err = sg_capture_gone(r, t, op->key, op->actor);
+        else if (mine)
+            *err = sg_capture_row(r, t, op->key, op->actor);
         return;
     }
     for (sg_op_field f; *err == SG_OK && sg_op_next_field(op, &f);) {
@@ -208,12 +210,13 @@ int sg_ack_retry(sg_replica *r, int64_t n)
     sg_sql_done(s, &err);
     sqlite3_finalize(s);
     if (err == SG_OK && !found && n != 0)
-        err = sg_replica_fail(r, SG_NOTFOUND, "there is no refused change %lld: see sigla_refused()",
-                              (long long)n);
+        err = sg_replica_fail(r, SG_NOTFOUND,
+                              "there is no refused change %lld: see sigla_refused()", (long long)n);
     return sg_replica_end(r, err);
 }
 
-/* ---- identity and clock ------------------------------------------------------------------------- */
+/* ---- identity and clock -------------------------------------------------------------------------
+ */
 
 /* Walk the outbox; `limit_us` > 0: only rows stamped beyond it get a new time. */
 static void remark_pending(sg_replica *r, uint32_t client, int64_t limit_us, sg_counters *c,

@@ -29,7 +29,8 @@ int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
     return err;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------ */
+/* ---- marks ------------------------------------------------------------------------------------
+ */
 
 static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
 {
@@ -54,7 +55,7 @@ static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark 
     /* Equal stamps are one write here: the server has settled writers without numbers. */
     enum sg_merge verdict = sg_merge_decide(&cur_stamp, SG_LIT(""), &in_stamp, SG_LIT(""));
     return verdict == SG_MERGE_SAME && cur->seq != 0 && in->seq > cur->seq ? SG_MERGE_TAKE
-                                                                          : verdict;
+                                                                           : verdict;
 }
 
 static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
@@ -62,7 +63,8 @@ static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
     return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
 }
 
-/* ---- losses ------------------------------------------------------------------------------------ */
+/* ---- losses ------------------------------------------------------------------------------------
+ */
 
 /* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
 static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
@@ -145,7 +147,8 @@ static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, cons
     }
 }
 
-/* ---- one record --------------------------------------------------------------------------------- */
+/* ---- one record ---------------------------------------------------------------------------------
+ */
 
 /* Column of a field's name; pages mostly send fields in one order, so begin behind the last hit. */
 static int column_named(const sg_table *t, sg_slice name, size_t *hint)
@@ -185,8 +188,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     *f = (sg_field){.name = name, .mark = mark, .has_value = true, .value = in->value};
     a->count.fields++;
     sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
-    if (a->journal)
-        sg_journal_now(a->r, t, sg_buf_view(&a->key), name, in->value, &mark, err);
+    if (a->journal) sg_journal_now(a->r, t, sg_buf_view(&a->key), name, in->value, &mark, err);
 }
 
 /* The record's life; true if the record is dead afterwards. */
@@ -237,7 +239,8 @@ static int apply_record(sg_apply *a, const sg_page_record *in)
     return err;
 }
 
-/* ---- pages -------------------------------------------------------------------------------------- */
+/* ---- pages --------------------------------------------------------------------------------------
+ */
 
 static int page_ids(sg_apply *a, const sg_page *page)
 {

@@ -2,8 +2,8 @@
  * Applying: what a page brings is merged into the shadows and written into the user's rows.
  *
  * One apply is one transaction over one or more pages. Each record is merged by the same decision
- * as on the server (core/merge.h); a row that this database's constraints do not take is parked with
- * its reason and the rest goes on (L9).
+ * as on the server (core/merge.h); a row that this database's constraints do not take is parked
+ * with its reason and the rest goes on (L9).
  */
 #ifndef SG_APPLY_H
 #define SG_APPLY_H

@@ -123,6 +123,8 @@ static int capture_row(sg_replica *r, const sg_table *t, int kind, int argc, sql
     int err;
     sg_captured *item = item_open(r, t, kind, argv, t->key, &err);
     if (item == NULL) return err;
+    /* What an applied change brings need not be packed to be dropped. */
+    if (err == SG_OK && is_applied_record(r, t, item)) argc = 0;
     for (int i = 0; i < argc && err == SG_OK; i++) {
         if (t->columns[i].key_part != 0) continue;
         sg_value v = sg_sql_value(argv[i]);

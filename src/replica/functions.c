@@ -123,10 +123,11 @@ static int as(sg_replica *r, sg_slice json)
     int err = sg_replica_install(r);
     if (err == SG_OK) err = sg_actor_from_json(json, &arena, &who, &problem);
     if (err == SG_BADCHANGE || err == SG_LIMIT)
-        sg_replica_fail(r, err,
-                        "sigla_as(): the actor %s; it is JSON such as "
-                        "{\"kind\":\"ai\",\"principalId\":\"agent:helper\",\"displayName\":\"Helper\"}",
-                        problem);
+        sg_replica_fail(
+            r, err,
+            "sigla_as(): the actor %s; it is JSON such as "
+            "{\"kind\":\"ai\",\"principalId\":\"agent:helper\",\"displayName\":\"Helper\"}",
+            problem);
     if (err == SG_OK) {
         enum sg_origin origin = sg_origin_of(who.kind, who.principal);
         err = sg_actor_push(r, who.json, origin);
@@ -148,8 +149,9 @@ static void f_as_end(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sg_replica *r = begin(ctx);
     int err = SG_OK;
     if (!sg_actor_pop(r))
-        err = sg_replica_fail(r, SG_MISUSE, "sigla_as_end() without a sigla_as() before it (one set "
-                                            "inside a transaction ends with it)");
+        err = sg_replica_fail(r, SG_MISUSE,
+                              "sigla_as_end() without a sigla_as() before it (one set "
+                              "inside a transaction ends with it)");
     finish(ctx, r, err);
 }
 
@@ -163,7 +165,7 @@ static void f_updated_at(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sg_buf_init(&key, SG_TX_BYTES_MAX);
     sg_rec rec;
     sg_rec_init(&rec);
-    if (err == SG_OK) err = sg_key_from_args(t, argc - 1, argv + 1, &key);
+    if (err == SG_OK) err = sg_key_from_args(r, t, argc - 1, argv + 1, &key);
     if (err == SG_OK) sg_fold_view(r, &rec, t, sg_buf_view(&key), &err);
     if (err == SG_OK && rec.exists && !rec.record.dead) {
         char text[SG_TIME_TEXT_MAX];
@@ -223,15 +225,15 @@ int sg_functions_register(sg_replica *r)
         int argc;
         sql_function run;
     } functions[] = {
-        {"sigla_version", 0, f_version},       {"sigla_applying", 0, f_applying},
-        {"sigla_init", 1, f_init},             {"sigla_config", 1, f_config},
-        {"sigla_config", 2, f_config},         {"sigla_track", 1, f_track},
-        {"sigla_track", 2, f_track},           {"sigla_untrack", 1, f_untrack},
-        {"sigla_sweep", 1, f_sweep},           {"sigla_index_updated", 1, f_index},
-        {"sigla_refresh", 0, f_refresh},       {"sigla_as", 1, f_as},
-        {"sigla_as_end", 0, f_as_end},         {"sigla_updated_at", -1, f_updated_at},
-        {"sigla_restore", 1, f_restore},       {"sigla_dismiss", 1, f_dismiss},
-        {"sigla_retry", 0, f_retry},           {"sigla_retry", 1, f_retry},
+        {"sigla_version", 0, f_version}, {"sigla_applying", 0, f_applying},
+        {"sigla_init", 1, f_init},       {"sigla_config", 1, f_config},
+        {"sigla_config", 2, f_config},   {"sigla_track", 1, f_track},
+        {"sigla_track", 2, f_track},     {"sigla_untrack", 1, f_untrack},
+        {"sigla_sweep", 1, f_sweep},     {"sigla_index_updated", 1, f_index},
+        {"sigla_refresh", 0, f_refresh}, {"sigla_as", 1, f_as},
+        {"sigla_as_end", 0, f_as_end},   {"sigla_updated_at", -1, f_updated_at},
+        {"sigla_restore", 1, f_restore}, {"sigla_dismiss", 1, f_dismiss},
+        {"sigla_retry", 0, f_retry},     {"sigla_retry", 1, f_retry},
         {"sigla_status", 0, f_status},
     };
     int rc = SQLITE_OK;
@@ -241,7 +243,8 @@ int sg_functions_register(sg_replica *r)
         if (functions[i].run == f_applying || functions[i].run == f_version ||
             functions[i].run == f_updated_at)
             flags |= SQLITE_INNOCUOUS;
-        else flags |= SQLITE_DIRECTONLY;
+        else
+            flags |= SQLITE_DIRECTONLY;
         rc = sqlite3_create_function_v2(r->db, functions[i].name, functions[i].argc, flags, r,
                                         functions[i].run, NULL, NULL, NULL);
     }

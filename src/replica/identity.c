@@ -81,8 +81,8 @@ static void name_actor(sg_replica *r, sg_slice user, sg_slice display, int *err)
     sg_jsonw_object_end(&w);
     if (*err == SG_OK) *err = json.err;
     sqlite3_stmt *s = NULL;
-    /* If the same actor came from the server under another id, that one keeps its marks under a text
-     * that reads the same. */
+    /* If the same actor came from the server under another id, that one keeps its marks under a
+     * text that reads the same. */
     sg_sql_prepare(r->db, &s, "UPDATE OR IGNORE sigla_actor SET actor=?1 WHERE id=1", err);
     if (s != NULL) sg_sql_bind_text(s, 1, sg_buf_view(&json));
     sg_sql_done(s, err);
@@ -98,12 +98,14 @@ static int check_user(sg_replica *r, sg_slice user)
     sg_buf_init(&have, USER_MAX);
     bool owned = sg_state_text(r, "user", &have, &err);
     if (user.n == 0 && !owned && err == SG_OK)
-        err = sg_replica_fail(r, SG_BADREQUEST, "sigla_init() needs \"user\": whose database is it?");
+        err =
+            sg_replica_fail(r, SG_BADREQUEST, "sigla_init() needs \"user\": whose database is it?");
     if (err == SG_OK && owned && user.n != 0 && !sg_slice_eq(sg_buf_view(&have), user))
-        err = sg_replica_fail(r, SG_OTHERUSER,
-                              "this database belongs to \"%.*s\" and may hold changes of theirs: use "
-                              "another file for \"%.*s\"",
-                              (int)have.n, have.p, (int)user.n, user.p);
+        err =
+            sg_replica_fail(r, SG_OTHERUSER,
+                            "this database belongs to \"%.*s\" and may hold changes of theirs: use "
+                            "another file for \"%.*s\"",
+                            (int)have.n, have.p, (int)user.n, user.p);
     sg_buf_deinit(&have);
     return err;
 }
@@ -166,7 +168,8 @@ int sg_identity_config(sg_replica *r, sg_slice key, sqlite3_value *value)
         return err;
     }
     bool server = sg_slice_eq(key, SG_LIT("server"));
-    if (v.type != SG_TEXT || (!server && !sg_slice_eq(key, SG_LIT("token")))) return unknown(r, key);
+    if (v.type != SG_TEXT || (!server && !sg_slice_eq(key, SG_LIT("token"))))
+        return unknown(r, key);
     if (server) err = check_url(r, v.bytes);
     if (err == SG_OK) sg_state_set_text(r, server ? "server" : "token", v.bytes, &err);
     return err;

@@ -45,6 +45,22 @@ static sg_slice text_of(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, uin
     return *err == SG_OK ? sg_slice_str(t->text[id]) : sg_slice_of(NULL, 0);
 }
 
+/* The one text that may change: sigla_init, on whatever connection, gives the user a name. */
+static void check_self(sg_replica *r, int *err)
+{
+    sg_intern_cache *t = &r->actors;
+    if (t->cap <= SG_ACTOR_SELF || t->text[SG_ACTOR_SELF] == NULL) return;
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACTOR_TEXT, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, SG_ACTOR_SELF);
+    if (!sg_sql_row(s, err)) return;
+    bool same = sg_slice_eq(sg_sql_text(s, 0), sg_slice_str(t->text[SG_ACTOR_SELF]));
+    sqlite3_reset(s);
+    if (same) return;
+    sg_free(t->text[SG_ACTOR_SELF]);
+    t->text[SG_ACTOR_SELF] = NULL;
+}
+
 /* The last few are looked up again and again; a short scan from the newest finds them. */
 static uint32_t cached(const sg_intern_cache *t, sg_slice text)
 {
@@ -112,6 +128,7 @@ sg_slice sg_client_text(sg_replica *r, uint32_t id, int *err)
 
 sg_slice sg_actor_text(sg_replica *r, uint32_t id, int *err)
 {
+    if (id == SG_ACTOR_SELF) check_self(r, err);
     return text_of(r, &r->actors, SG_STMT_ACTOR_TEXT, id, err);
 }
 

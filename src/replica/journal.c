@@ -56,8 +56,10 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
     sqlite3_bind_int64(s, 13, l->winner->at_us);
     sqlite3_bind_int64(s, 14, l->winner->actor);
     sqlite3_bind_int64(s, 15, l->winner->origin);
-    if (l->snapshot.n != 0) sg_sql_bind_text(s, 16, l->snapshot);
-    else sqlite3_bind_null(s, 16);
+    if (l->snapshot.n != 0)
+        sg_sql_bind_text(s, 16, l->snapshot);
+    else
+        sqlite3_bind_null(s, 16);
     sqlite3_bind_int64(s, 17, sg_replica_now(r));
     if (*err == SG_OK) *err = lost.err;
     sg_sql_done(s, err);

@@ -1,9 +1,10 @@
 /*
  * The conflict journal: people's values that lost (L5, L6).
  *
- * States: doubt (its push is not acknowledged: not judged yet; doubt-quiet while hydrating), open (a conflict), quiet (lost during
- * the first hydration: kept, not announced), restored, dismissed. An open conflict is shown only while its
- * value differs from what is there now, so one whose value comes back by itself is withdrawn.
+ * States: doubt (its push is not acknowledged: not judged yet; doubt-quiet while hydrating), open
+ * (a conflict), quiet (lost during the first hydration: kept, not announced), restored, dismissed.
+ * An open conflict is shown only while its value differs from what is there now, so one whose value
+ * comes back by itself is withdrawn.
  */
 #ifndef SG_JOURNAL_H
 #define SG_JOURNAL_H

@@ -67,13 +67,18 @@ static void put_real(sg_buf *out, double v)
 int sg_key_put(sg_buf *out, const sg_value *v)
 {
     switch (v->type) {
-    case SG_NULL: return SG_BADVALUE;
+    case SG_NULL:
+        return SG_BADVALUE;
     case SG_INT:
         sg_buf_byte(out, TAG_INT);
         sg_buf_zigzag(out, v->i);
         break;
-    case SG_REAL: put_real(out, v->r); break;
-    case SG_TEXT: put_text(out, v->bytes); break;
+    case SG_REAL:
+        put_real(out, v->r);
+        break;
+    case SG_TEXT:
+        put_text(out, v->bytes);
+        break;
     case SG_BLOB:
         sg_buf_byte(out, TAG_BLOB);
         sg_buf_lenslice(out, v->bytes);
@@ -114,7 +119,8 @@ static sg_value next_value(sg_reader *in, char uuid[36])
         memcpy(&v.r, bytes.p, sizeof v.r);
         break;
     }
-    default: in->err = SG_CORRUPT;
+    default:
+        in->err = SG_CORRUPT;
     }
     return v;
 }
@@ -127,7 +133,8 @@ int sg_key_bind(sqlite3_stmt *stmt, int first, sg_slice key)
         sg_value v = next_value(&in, uuid);
         if (v.bytes.p == uuid)
             sqlite3_bind_text(stmt, first++, uuid, 36, SQLITE_TRANSIENT);
-        else sg_sql_bind_value(stmt, first++, &v);
+        else
+            sg_sql_bind_value(stmt, first++, &v);
     }
     return in.err;
 }
@@ -141,11 +148,12 @@ static bool numeric(const sg_table *t, size_t part)
 /* The digits of an int64 exactly as sg_buf_int writes them. */
 static bool canonical_int(sg_slice s, int64_t *v)
 {
-    if (s.n == 0 || s.n > 20) return false;
+    if (s.n == 0 || s.n > 20 || s.p[s.n - 1] < '0' || s.p[s.n - 1] > '9') return false;
+    if (s.p[0] != '-' && (s.p[0] < '0' || s.p[0] > '9')) return false;
     sg_json j;
     sg_json_init(&j, s);
     *v = sg_json_int(&j);
-    return sg_json_end(&j) && s.p[0] != ' ' && s.p[s.n - 1] != ' ' && !sg_slice_eq(s, SG_LIT("-0"));
+    return sg_json_end(&j) && !sg_slice_eq(s, SG_LIT("-0"));
 }
 
 static void single_to_id(const sg_table *t, const sg_value *v, sg_buf *out)
@@ -170,7 +178,7 @@ static void single_to_id(const sg_table *t, const sg_value *v, sg_buf *out)
             sg_base64_encode(out, v->bytes);
             break;
         }
-        if ((v->bytes.n != 0 && v->bytes.p[0] == '~') ||
+        if (v->bytes.n == 0 || v->bytes.p[0] == '~' ||
             (numeric(t, 0) && canonical_int(v->bytes, &ignored)))
             sg_buf_str(out, "~t");
         sg_buf_slice(out, v->bytes);
@@ -221,27 +229,40 @@ static int from_base64(uint8_t tag, sg_slice text, sg_buf *out)
     return err;
 }
 
+static int real_from_json(sg_slice json, sg_buf *out)
+{
+    sg_json j;
+    sg_json_init(&j, json);
+    sg_slice value = sg_json_skip(&j);
+    sg_buf scratch;
+    sg_buf_init(&scratch, SG_KEY_MAX);
+    sg_value v;
+    int err = SG_BADVALUE;
+    if (sg_json_end(&j) && value.n == json.n) err = sg_value_from_json(&v, value, false, &scratch);
+    if (err == SG_OK)
+        err = v.type == SG_REAL || v.type == SG_INT ? sg_key_put(out, &v) : SG_BADVALUE;
+    sg_buf_deinit(&scratch);
+    return err;
+}
+
 static int escaped_from_id(sg_slice id, sg_buf *out)
 {
     sg_slice rest = sg_slice_of(id.p + 2, id.n - 2);
     sg_value v = {.type = SG_TEXT, .bytes = rest};
     switch (id.p[1]) {
     case 'b':
-    case 'x': return from_base64((uint8_t)id.p[1], rest, out);
-    case 't': return sg_key_put(out, &v);
+    case 'x':
+        return from_base64((uint8_t)id.p[1], rest, out);
+    case 't':
+        return sg_key_put(out, &v);
     case 'i':
         v.type = SG_INT;
         if (!canonical_int(rest, &v.i)) return SG_BADVALUE;
         return sg_key_put(out, &v);
-    case 'r': {
-        sg_json j;
-        sg_json_init(&j, rest);
-        (void)sg_json_number(&j);
-        if (!sg_json_end(&j) || sg_value_from_json(&v, rest, false, NULL) != SG_OK)
-            return SG_BADVALUE;
-        return sg_key_put(out, &v);
-    }
-    default: return SG_BADVALUE;
+    case 'r':
+        return real_from_json(rest, out);
+    default:
+        return SG_BADVALUE;
     }
 }
 
@@ -259,8 +280,10 @@ static int composite_from_id(const sg_table *t, sg_slice id, sg_buf *out)
         sg_slice json = sg_json_skip(&j);
         sg_value v;
         sg_buf_clear(&scratch);
-        if (j.err != SG_OK || ++count > t->key_count) err = SG_BADVALUE;
-        else err = sg_value_from_json(&v, json, false, &scratch);
+        if (j.err != SG_OK || ++count > t->key_count)
+            err = SG_BADVALUE;
+        else
+            err = sg_value_from_json(&v, json, false, &scratch);
         if (err == SG_OK) err = sg_key_put(out, &v);
     }
     if (err == SG_OK && (!sg_json_end(&j) || count != t->key_count)) err = SG_BADVALUE;
@@ -277,7 +300,7 @@ int sg_key_from_id(const sg_table *t, sg_slice id, sg_buf *out)
     return sg_key_put(out, &v);
 }
 
-int sg_key_from_args(const sg_table *t, int argc, sqlite3_value **argv, sg_buf *out)
+static int from_args(const sg_table *t, int argc, sqlite3_value **argv, sg_buf *out)
 {
     sg_value v = argc > 0 ? sg_sql_value(argv[0]) : (sg_value){.type = SG_NULL};
     if (argc == 1 && t->key_count > 1 && v.type == SG_TEXT)
@@ -292,6 +315,16 @@ int sg_key_from_args(const sg_table *t, int argc, sqlite3_value **argv, sg_buf *
         if (err != SG_OK) return err;
     }
     return SG_OK;
+}
+
+int sg_key_from_args(sg_replica *r, const sg_table *t, int argc, sqlite3_value **argv, sg_buf *out)
+{
+    int err = from_args(t, argc, argv, out);
+    if (err != SG_BADVALUE) return err;
+    return sg_replica_fail(r, err,
+                           "the key of \"%s\" has %zu column(s): give as many values, or one JSON "
+                           "array",
+                           t->name, t->key_count);
 }
 
 bool sg_key_single(sg_slice key, sg_value *v, char uuid[36])

@@ -15,7 +15,8 @@ static sg_slice text_of(sqlite3_value *v)
     return sg_slice_of(p, p != NULL ? (size_t)sqlite3_value_bytes(v) : 0);
 }
 
-/* ---- sigla_marks ---------------------------------------------------------------------------------- */
+/* ---- sigla_marks
+ * ---------------------------------------------------------------------------------- */
 
 static void put_mark(sg_replica *r, sg_rows *rows, const sg_mark *m, int *err)
 {
@@ -79,17 +80,14 @@ static int fill_marks(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **ar
     if (t == NULL) return err;
     sg_buf key;
     sg_buf_init(&key, SG_TX_BYTES_MAX);
-    err = sg_key_from_args(t, argc - 1, argv + 1, &key);
+    err = sg_key_from_args(r, t, argc - 1, argv + 1, &key);
     if (err == SG_OK) put_marks(r, rows, t, sg_buf_view(&key), &err);
-    else if (err == SG_BADVALUE)
-        sg_replica_fail(r, err, "the key of \"%s\" has %zu column(s): give as many values, or one JSON "
-                                "array",
-                        t->name, t->key_count);
     sg_buf_deinit(&key);
     return err;
 }
 
-/* ---- sigla_pending, sigla_refused ------------------------------------------------------------------- */
+/* ---- sigla_pending, sigla_refused
+ * ------------------------------------------------------------------- */
 
 static void put_op_fields(sg_replica *r, sg_rows *rows, sg_packed_op *op, int *err)
 {
@@ -144,10 +142,11 @@ static int fill_pending(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
     if (!there || err != SG_OK) return err;
     int64_t sent = sg_state_int(r, "sent_n", 0, &err);
     sqlite3_stmt *s = NULL;
-    sg_sql_prepare(r->db, &s,
-                   "SELECT o.n,o.cnt,o.tx_last,o.app,o.at,o.base,o.ops,a.settled FROM sigla_outbox o "
-                   "JOIN sigla_app a ON a.id=o.app ORDER BY o.n",
-                   &err);
+    sg_sql_prepare(
+        r->db, &s,
+        "SELECT o.n,o.cnt,o.tx_last,o.app,o.at,o.base,o.ops,a.settled FROM sigla_outbox o "
+        "JOIN sigla_app a ON a.id=o.app ORDER BY o.n",
+        &err);
     while (sg_sql_row(s, &err)) {
         sg_outbox_row row = sg_outbox_read(s);
         int64_t settled = sqlite3_column_int64(s, 7);
@@ -158,8 +157,7 @@ static int fill_pending(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
             uint32_t actor = op.actor;
             put_op(r, rows, &row, n, &op, &err);
             sg_rows_text(rows, sg_actor_text(r, actor, &err));
-            sg_rows_text(rows,
-                         sg_slice_str(sg_origin_name(sg_actor_origin(r, actor, &err))));
+            sg_rows_text(rows, sg_slice_str(sg_origin_name(sg_actor_origin(r, actor, &err))));
             sg_rows_int(rows, n <= sent);
         }
         if (ops.in.err != SG_OK) err = ops.in.err;
@@ -175,7 +173,8 @@ static int fill_refused(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
     int err = load_if_installed(r, &there);
     if (!there || err != SG_OK) return err;
     sqlite3_stmt *s = NULL;
-    sg_sql_prepare(r->db, &s, "SELECT n,app,at,ops,code,message FROM sigla_set_aside ORDER BY n", &err);
+    sg_sql_prepare(r->db, &s, "SELECT n,app,at,ops,code,message FROM sigla_set_aside ORDER BY n",
+                   &err);
     while (sg_sql_row(s, &err)) {
         sg_outbox_row row = {.n = sqlite3_column_int64(s, 0),
                              .app = (uint32_t)sqlite3_column_int64(s, 1),
@@ -194,7 +193,8 @@ static int fill_refused(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
     return err;
 }
 
-/* ---- sigla_conflicts, sigla_parked -------------------------------------------------------------------- */
+/* ---- sigla_conflicts, sigla_parked
+ * -------------------------------------------------------------------- */
 
 static bool is_shown(sqlite3_stmt *s, bool all, sg_slice *state)
 {
@@ -247,10 +247,11 @@ static int fill_parked(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **a
     int err = load_if_installed(r, &there);
     if (!there || err != SG_OK) return err;
     sqlite3_stmt *s = NULL;
-    sg_sql_prepare(r->db, &s,
-                   "SELECT p.tbl,p.key,p.reason,p.since,r.m FROM sigla_parking p LEFT JOIN sigla_rec r "
-                   "USING(tbl,key) ORDER BY since",
-                   &err);
+    sg_sql_prepare(
+        r->db, &s,
+        "SELECT p.tbl,p.key,p.reason,p.since,r.m FROM sigla_parking p LEFT JOIN sigla_rec r "
+        "USING(tbl,key) ORDER BY since",
+        &err);
     sg_record rec;
     sg_record_init(&rec);
     while (sg_sql_row(s, &err)) {
@@ -286,8 +287,8 @@ static const sg_list lists[] = {
      "HIDDEN,k4 HIDDEN,k5 HIDDEN,k6 HIDDEN,k7 HIDDEN,k8 HIDDEN,k9 HIDDEN,k10 HIDDEN,k11 HIDDEN,k12 "
      "HIDDEN,k13 HIDDEN,k14 HIDDEN,k15 HIDDEN,k16 HIDDEN)",
      8, 17, fill_marks},
-    {"sigla_pending",
-     "CREATE TABLE x(n,app,\"table\",key,op,fields,at,actor,origin,sent)", 10, 0, fill_pending},
+    {"sigla_pending", "CREATE TABLE x(n,app,\"table\",key,op,fields,at,actor,origin,sent)", 10, 0,
+     fill_pending},
     {"sigla_refused", "CREATE TABLE x(n,app,\"table\",key,op,fields,at,code,message)", 9, 0,
      fill_refused},
     {"sigla_conflicts",

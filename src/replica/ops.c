@@ -2,25 +2,40 @@
 
 enum { VAL_NULL, VAL_INT, VAL_REAL, VAL_TEXT, VAL_BLOB, VAL_JSON };
 
+/* A tag, a varint and bytes, in one step: every value that is written comes by here. */
+static void put_tagged(sg_buf *out, uint8_t tag, uint64_t v, sg_slice bytes)
+{
+    char head[11];
+    size_t n = 0;
+    for (head[n++] = (char)tag; v >= 0x80; v >>= 7)
+        head[n++] = (char)(v | 0x80);
+    head[n++] = (char)v;
+    char *at = sg_buf_extend(out, n + bytes.n);
+    if (at == NULL) return;
+    memcpy(at, head, n);
+    if (bytes.n != 0) memcpy(at + n, bytes.p, bytes.n);
+}
+
 void sg_ops_put_value(sg_buf *out, const sg_value *v, bool json)
 {
     switch (v->type) {
-    case SG_NULL: sg_buf_byte(out, VAL_NULL); break;
-    case SG_INT:
-        sg_buf_byte(out, VAL_INT);
-        sg_buf_zigzag(out, v->i);
+    case SG_NULL:
+        sg_buf_byte(out, VAL_NULL);
         break;
+    case SG_INT: {
+        uint64_t zigzag = ((uint64_t)v->i << 1) ^ (uint64_t)(v->i < 0 ? -1 : 0);
+        put_tagged(out, VAL_INT, zigzag, sg_slice_of(NULL, 0));
+        break;
+    }
     case SG_REAL:
         sg_buf_byte(out, VAL_REAL);
         sg_buf_put(out, &v->r, sizeof v->r);
         break;
     case SG_TEXT:
-        sg_buf_byte(out, json ? VAL_JSON : VAL_TEXT);
-        sg_buf_lenslice(out, v->bytes);
+        put_tagged(out, json ? VAL_JSON : VAL_TEXT, v->bytes.n, v->bytes);
         break;
     case SG_BLOB:
-        sg_buf_byte(out, VAL_BLOB);
-        sg_buf_lenslice(out, v->bytes);
+        put_tagged(out, VAL_BLOB, v->bytes.n, v->bytes);
         break;
     }
 }
@@ -67,8 +82,7 @@ bool sg_ops_next(sg_ops *ops, sg_packed_op *op)
     uint64_t actor = sg_read_varint(in);
     op->key = sg_read_lenslice(in);
     uint64_t fields = sg_read_varint(in);
-    if (table > UINT32_MAX || actor > UINT32_MAX || kind > SG_OP_DELETE ||
-        fields > SG_COLUMNS_MAX)
+    if (table > UINT32_MAX || actor > UINT32_MAX || kind > SG_OP_DELETE || fields > SG_COLUMNS_MAX)
         in->err = SG_CORRUPT;
     op->table = (uint32_t)table;
     op->actor = (uint32_t)actor;

@@ -11,7 +11,7 @@
 #define SG_OUTBOX_APPS_MAX 32 /* apps that one transaction may write */
 
 typedef struct sg_outbox_row {
-    int64_t n;       /* number of the first change */
+    int64_t n; /* number of the first change */
     int64_t count;
     int64_t tx_last; /* number of the transaction's last change */
     uint32_t app;
@@ -24,7 +24,10 @@ typedef struct sg_outbox_part {
     uint32_t app;
     int64_t count;
     sg_buf ops;
-    struct { size_t end; int64_t count; } *cuts; /* where rows end */
+    struct {
+        size_t end;
+        int64_t count;
+    } * cuts; /* where rows end */
     size_t cut_count;
 } sg_outbox_part;
 

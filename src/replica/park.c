@@ -117,8 +117,8 @@ static void expected(sg_apply *a, sg_table *t, const sg_row_value *values, size_
 }
 
 /* The columns in which the row differs from that. */
-static int differing(sg_apply *a, sg_table *t, sg_slice json[SG_COLUMNS_MAX],
-                     sg_row_value *out, size_t *count, sg_buf *hold)
+static int differing(sg_apply *a, sg_table *t, sg_slice json[SG_COLUMNS_MAX], sg_row_value *out,
+                     size_t *count, sg_buf *hold)
 {
     int err = SG_OK;
     *count = 0;
@@ -210,7 +210,8 @@ int sg_park_write(sg_apply *a, sg_table *t, bool fresh)
     return err;
 }
 
-/* ---- foreign keys ------------------------------------------------------------------------------- */
+/* ---- foreign keys -------------------------------------------------------------------------------
+ */
 
 /* Put a row's values back into its shadow and take the row out. */
 static int unwrite(sg_apply *a, sg_table *t, const char *reason)
@@ -224,8 +225,7 @@ static int unwrite(sg_apply *a, sg_table *t, const char *reason)
     sg_arena hold;
     sg_arena_init(&hold);
     for (size_t c = 0; c < t->column_count && err == SG_OK; c++) {
-        sg_field *f = sg_record_find(&a->rec.record,
-                                     sg_column_name_id(a->r, &t->columns[c], &err));
+        sg_field *f = sg_record_find(&a->rec.record, sg_column_name_id(a->r, &t->columns[c], &err));
         if (f == NULL || t->columns[c].key_part != 0) continue;
         sg_buf_clear(&a->scratch);
         sg_value v = sg_sql_value(sqlite3_column_value(row, (int)c));
@@ -263,7 +263,8 @@ static int park_orphans(sg_apply *a)
     return err;
 }
 
-/* ---- trying again ------------------------------------------------------------------------------- */
+/* ---- trying again -------------------------------------------------------------------------------
+ */
 
 int sg_park_retry(sg_apply *a, sg_table *t, bool *freed)
 {

@@ -12,9 +12,9 @@ typedef struct push {
     sg_jsonw w;
     sg_arena arena;
     sg_buf value;
-    int64_t first, last;   /* numbers put in so far */
+    int64_t first, last; /* numbers put in so far */
     int64_t count;
-    size_t tx_end_bytes;   /* length of the body where the last whole transaction ends */
+    size_t tx_end_bytes; /* length of the body where the last whole transaction ends */
     int64_t tx_end_last, tx_end_count;
     bool full;
     bool more; /* something is left for another batch */

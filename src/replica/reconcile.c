@@ -1,5 +1,6 @@
 #include "replica/reconcile.h"
 
+#include "replica/actor_stack.h"
 #include "replica/capture.h"
 #include "replica/key.h"
 #include "replica/state.h"
@@ -230,15 +231,17 @@ static bool has_row(reconcile *c, sg_slice key, int *err)
     return here;
 }
 
-/* A live shadow without a row. Under our eyes only REPLACE can have removed it, for a UNIQUE index
- * we did not know of. If nobody looked it is not known to be meant for others: it comes again from
- * the server, which is asked for everything. */
+/* A live shadow without a row. Under our eyes only a REPLACE of the writer's can have removed it,
+ * for a UNIQUE index we did not know of. If nobody looked it is not known to be meant for others:
+ * it comes again from the server, which is asked for everything. */
 static void lose_row(reconcile *c, sg_slice key, int *err)
 {
-    if (c->gap == SG_GAP_SCHEMA)
-        *err = sg_capture_gone(c->r, c->t, key, SG_ACTOR_MIGRATION);
-    else
+    if (c->gap == SG_GAP_UNSEEN) {
         sg_rec_delete(c->r, &c->rec, c->t, key, err);
+        return;
+    }
+    uint32_t actor = sg_actor_current(c->r, err);
+    if (*err == SG_OK) *err = sg_capture_gone(c->r, c->t, key, actor);
 }
 
 /* Shadows but for those of parked records, which have no row. */

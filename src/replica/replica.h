@@ -17,11 +17,11 @@
 #define SG_FORMAT 1 /* version of Sigla's tables in a database (spec/storage.md) */
 
 /* Limits (L20). */
-#define SG_TX_BYTES_MAX ((size_t)1 << 30)   /* captured bytes of one transaction */
+#define SG_TX_BYTES_MAX ((size_t)1 << 30)     /* captured bytes of one transaction */
 #define SG_OUTBOX_ROW_BYTES ((size_t)1 << 19) /* an outbox row is cut past this many bytes */
 #define SG_ACTOR_DEPTH_MAX 64
 #define SG_KEY_COLUMNS_MAX 16
-#define SG_COLUMNS_MAX 120 /* of a tracked table: SQLite passes 127 values to a function */
+#define SG_COLUMNS_MAX 120  /* of a tracked table: SQLite passes 127 values to a function */
 #define SG_WORK_DEPTH_MAX 8 /* nested pieces of work */
 
 /* Interned rows with a fixed meaning. */
@@ -48,8 +48,8 @@ typedef struct sg_captured {
     uint32_t actor;
     uint32_t key_at, key_n;
     uint32_t value_at, value_n;
-    uint32_t next;   /* chain of one record, built at flush: index + 1 */
-    int16_t column;  /* SG_CAP_UPDATE: index into table->columns */
+    uint32_t next;  /* chain of one record, built at flush: index + 1 */
+    int16_t column; /* SG_CAP_UPDATE: index into table->columns */
     uint8_t kind;
 } sg_captured;
 
@@ -89,8 +89,8 @@ struct sg_replica {
     sg_replica *next; /* in the process's list */
     sqlite3 *db;
     sqlite3_stmt *stmts[SG_STMT_COUNT];
-    bool ready;         /* all functions are registered */
-    bool installed;     /* Sigla's tables are there */
+    bool ready;     /* all functions are registered */
+    bool installed; /* Sigla's tables are there */
 
     int64_t (*now)(void *ctx);
     void *now_ctx;
@@ -112,9 +112,9 @@ struct sg_replica {
     sg_slice applying_key;
     bool applying_touched; /* a trigger wrote to that record */
 
-    int depth;                     /* of sg_replica_begin */
+    int depth;                        /* of sg_replica_begin */
     bool outer_at[SG_WORK_DEPTH_MAX]; /* that begin opened the transaction itself */
-    char message[512]; /* of the last error, for SQL and sessions */
+    char message[512];                /* of the last error, for SQL and sessions */
 };
 
 /* The replica of a connection, or NULL if Sigla is not registered there. */

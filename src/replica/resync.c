@@ -6,9 +6,10 @@
 
 void sg_resync_begin(sg_replica *r, sg_app *app, int *err)
 {
-    sg_sql_exec(r->db, "DROP TABLE IF EXISTS temp.sigla_seen;"
-                       "CREATE TEMP TABLE sigla_seen(tbl INTEGER, key BLOB, PRIMARY KEY(tbl, key)) "
-                       "WITHOUT ROWID",
+    sg_sql_exec(r->db,
+                "DROP TABLE IF EXISTS temp.sigla_seen;"
+                "CREATE TEMP TABLE sigla_seen(tbl INTEGER, key BLOB, PRIMARY KEY(tbl, key)) "
+                "WITHOUT ROWID",
                 err);
     if (!app->resync) app->reached = app->seq;
     app->resync = true;
@@ -48,10 +49,11 @@ static bool has_pending(sg_apply *a, int *err)
 static bool next_unseen(sg_apply *a, const sg_table *t, int *err)
 {
     sqlite3_stmt *s = NULL;
-    sg_sql_prepare(a->r->db, &s,
-                   "SELECT key FROM sigla_rec WHERE tbl=?1 AND key>?2 AND key NOT IN (SELECT key FROM "
-                   "temp.sigla_seen WHERE tbl=?1) ORDER BY key LIMIT 1",
-                   err);
+    sg_sql_prepare(
+        a->r->db, &s,
+        "SELECT key FROM sigla_rec WHERE tbl=?1 AND key>?2 AND key NOT IN (SELECT key FROM "
+        "temp.sigla_seen WHERE tbl=?1) ORDER BY key LIMIT 1",
+        err);
     if (s == NULL) return false;
     sqlite3_bind_int64(s, 1, t->id);
     sg_sql_bind_blob(s, 2, sg_buf_view(&a->key));
@@ -87,7 +89,8 @@ static int remove_unseen(sg_apply *a, sg_table *t)
     return err;
 }
 
-/* ---- a server that has lost something ---------------------------------------------------------- */
+/* ---- a server that has lost something ----------------------------------------------------------
+ */
 
 /* Queue a record the server does not know, or fields of ours that it does not have. A whole record
  * goes under the bottom stamp first, so that whoever wrote it can still say so. */
@@ -109,8 +112,7 @@ static void send_again(sg_apply *a, sg_table *t, bool unseen, bool bottom, int *
         const sg_mark *m = &rec->fields[i].mark;
         int column = sg_table_column(a->r, t, rec->fields[i].name, err);
         if (m->client != self || m->seq != 0 || m->n > a->app.settled || column < 0) continue;
-        if (*err == SG_OK)
-            *err = sg_capture_column(a->r, t, key, (size_t)column, m->actor);
+        if (*err == SG_OK) *err = sg_capture_column(a->r, t, key, (size_t)column, m->actor);
     }
 }
 

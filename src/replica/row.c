@@ -60,15 +60,18 @@ static sqlite3_stmt *row_stmt(sg_replica *r, sg_table *t, const sg_row_value *v,
     *c = (sg_row_stmt){.mask = mask, .insert = insert};
     sg_buf sql;
     sg_buf_init(&sql, 1 << 20);
-    if (insert) insert_sql(t, v, count, &sql);
-    else update_sql(t, v, count, &sql);
+    if (insert)
+        insert_sql(t, v, count, &sql);
+    else
+        update_sql(t, v, count, &sql);
     prepare(r, &c->stmt, &sql, err);
     sg_buf_deinit(&sql);
     return c->stmt;
 }
 
-/* Whatever this database's own rules say against the row (a constraint, a trigger of the user's that
- * raises or fails, a type that does not fit) is a conflict with them, for the caller to park. */
+/* Whatever this database's own rules say against the row (a constraint, a trigger of the user's
+ * that raises or fails, a type that does not fit) is a conflict with them, for the caller to park.
+ */
 static int finish(sg_replica *r, sqlite3_stmt *s)
 {
     int err = SG_OK;

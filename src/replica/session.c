@@ -12,7 +12,8 @@
 #include "wire/codec.h"
 #include "wire/json.h"
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------
+ */
 
 static void read_options(sigla_session *s, const char *json, int *err)
 {
@@ -22,11 +23,14 @@ static void read_options(sigla_session *s, const char *json, int *err)
     sg_slice key;
     sg_json_object(&j);
     while (sg_json_next_key(&j, &key)) {
-        if (sg_slice_eq(key, SG_LIT("batch"))) s->batch_max = sg_json_int(&j);
+        if (sg_slice_eq(key, SG_LIT("batch")))
+            s->batch_max = sg_json_int(&j);
         else if (sg_slice_eq(key, SG_LIT("encoding")))
             s->encode = !sg_slice_eq(sg_json_raw_string(&j), SG_LIT("identity"));
-        else if (sg_slice_eq(key, SG_LIT("seed"))) s->random = (uint64_t)sg_json_int(&j);
-        else sg_json_skip(&j);
+        else if (sg_slice_eq(key, SG_LIT("seed")))
+            s->random = (uint64_t)sg_json_int(&j);
+        else
+            sg_json_skip(&j);
     }
     if (!sg_json_end(&j) || s->batch_max < 1 || s->batch_max > SG_PUSH_TX_CHANGES)
         *err = sg_replica_fail(s->r, SG_BADREQUEST,
@@ -116,7 +120,8 @@ void sigla_session_wake(sigla_session *s)
     s->hurry = true;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------
+ */
 
 static void percent(sg_buf *out, sg_slice text)
 {
@@ -129,8 +134,8 @@ static void percent(sg_buf *out, sg_slice text)
             continue;
         }
         sg_buf_byte(out, '%');
-        sg_buf_byte(out, (uint8_t)"0123456789ABCDEF"[c >> 4]);
-        sg_buf_byte(out, (uint8_t)"0123456789ABCDEF"[c & 15]);
+        sg_buf_byte(out, (uint8_t) "0123456789ABCDEF"[c >> 4]);
+        sg_buf_byte(out, (uint8_t) "0123456789ABCDEF"[c & 15]);
     }
 }
 
@@ -299,7 +304,8 @@ int sigla_session_next(sigla_session *s, sigla_action *out)
     return SIGLA_OK;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------
+ */
 
 static uint64_t next_random(sigla_session *s)
 {
@@ -410,11 +416,13 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
         return err;
     }
     if ((status == 413 || status == 400) && s->sent_to != 0) return shrink(s, &f);
-    static const struct { int status, code; } known[] = {{401, SG_UNAUTHORIZED},
-                                                         {402, SG_PAYMENT},
-                                                         {403, SG_FORBIDDEN},
-                                                         {404, SG_NOTFOUND},
-                                                         {426, SG_TOONEW}};
+    static const struct {
+        int status, code;
+    } known[] = {{401, SG_UNAUTHORIZED},
+                 {402, SG_PAYMENT},
+                 {403, SG_FORBIDDEN},
+                 {404, SG_NOTFOUND},
+                 {426, SG_TOONEW}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].status == status) f.code = known[i].code;
     (void)stop(s, f.code, f.message);
@@ -460,9 +468,12 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     bool held = s->pages.n != 0;
     memcpy(s->pull_cursor, page->synced_until.p, page->synced_until.n);
     s->pull_cursor[held ? page->synced_until.n : 0] = '\0';
-    if (page->has_more) s->phase = SG_PHASE_PULL;
-    else if (s->place.resync) s->phase = SG_PHASE_PUSH;
-    else next_app(s, &err);
+    if (page->has_more)
+        s->phase = SG_PHASE_PULL;
+    else if (s->place.resync)
+        s->phase = SG_PHASE_PUSH;
+    else
+        next_app(s, &err);
     return err;
 }
 
@@ -473,8 +484,9 @@ static int accepted(sigla_session *s, sg_slice json)
     sg_page page;
     int err = sg_page_open(&page, json, &arena);
     if (err != SG_OK)
-        err = sg_replica_fail(s->r, err, "the server's answer is not understood: is there a Sigla "
-                                         "server at this address?");
+        err = sg_replica_fail(s->r, err,
+                              "the server's answer is not understood: is there a Sigla "
+                              "server at this address?");
     s->out = false;
     if (err == SG_OK && s->sent_to != 0) err = take_push(s, &page);
     if (err == SG_OK && s->out_pulls) err = take_page(s, &page, json);
@@ -514,8 +526,10 @@ int sigla_session_answer(sigla_session *s, int http_status, int64_t retry_after_
     s->r->message[0] = '\0';
     sg_slice text = sg_slice_of(body, bytes);
     int err = unpack(s, &text);
-    if (err == SG_OK && http_status == 200) err = accepted(s, text);
-    else if (err == SG_OK) err = refused(s, http_status, retry_after_ms, text);
+    if (err == SG_OK && http_status == 200)
+        err = accepted(s, text);
+    else if (err == SG_OK)
+        err = refused(s, http_status, retry_after_ms, text);
     if (err == SG_BUSY || err == SG_NOMEM) {
         /* Nothing was taken: the same request can be made again (L8). */
         sg_session_retry(s, err, 0, "the database is busy");

@@ -8,8 +8,8 @@
  *             |   +--lost, 408, 429, 5xx--+--> WAIT --(time passes)--> where it was
  *             +--401, 402, 403, 426, damage--> STOP
  *
- * Invariants: one request is out at a time; what a request will say was sent is on disk before it is
- * made; pages are applied only when the last one is there (L1), except in a first hydration.
+ * Invariants: one request is out at a time; what a request will say was sent is on disk before it
+ * is made; pages are applied only when the last one is there (L1), except in a first hydration.
  */
 #ifndef SG_SESSION_H
 #define SG_SESSION_H
@@ -18,12 +18,13 @@
 #include "sigla.h"
 
 /* Limits (L20). */
-#define SG_PUSH_CHANGES 200                       /* in one batch; a transaction may pass it */
-#define SG_PUSH_TX_CHANGES 5000                   /* a longer transaction is sent in parts */
-#define SG_PUSH_BYTES ((size_t)6 << 20)           /* of one body */
-#define SG_ANSWER_BYTES_MAX ((size_t)64 << 20)    /* of one answer, unpacked */
-#define SG_CATCHUP_BYTES_MAX ((size_t)256 << 20)  /* of pages held for one apply; beyond it, as in
-                                                     a hydration, they are applied as they come */
+#define SG_PUSH_CHANGES 200                    /* in one batch; a transaction may pass it */
+#define SG_PUSH_TX_CHANGES 5000                /* a longer transaction is sent in parts */
+#define SG_PUSH_BYTES ((size_t)6 << 20)        /* of one body */
+#define SG_ANSWER_BYTES_MAX ((size_t)64 << 20) /* of one answer, unpacked */
+#define SG_CATCHUP_BYTES_MAX                                                                       \
+    ((size_t)256 << 20) /* of pages held for one apply; beyond it, as in                           \
+                           a hydration, they are applied as they come */
 #define SG_RETRY_MIN_MS 500
 #define SG_RETRY_MAX_MS 8000
 #define SG_STREAM_EVENT_MAX ((size_t)64 << 20)
@@ -47,8 +48,8 @@ struct sigla_session {
     enum sg_phase phase;
     uint32_t app;
     sg_app place; /* of the app, as last loaded */
-    bool woken; /* begin anew when done */
-    bool hurry; /* cut the wait short, once */
+    bool woken;   /* begin anew when done */
+    bool hurry;   /* cut the wait short, once */
 
     bool out; /* a request is out */
     bool out_pulls;
@@ -67,7 +68,7 @@ struct sigla_session {
 
     sg_buf url, body, auth, packed;
     const char *headers[8];
-    sg_buf pages; /* length-prefixed bodies waiting for the last one */
+    sg_buf pages;                        /* length-prefixed bodies waiting for the last one */
     char pull_cursor[SG_CURSOR_MAX + 1]; /* where the held pages end; empty: none are held */
     sigla_progress progress;
     sg_stream *streams;

@@ -5,19 +5,28 @@ int sg_sql_error(int sqlite_code)
     switch (sqlite_code & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
-    case SQLITE_DONE: return SG_OK;
-    case SQLITE_NOMEM: return SG_NOMEM;
+    case SQLITE_DONE:
+        return SG_OK;
+    case SQLITE_NOMEM:
+        return SG_NOMEM;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return SG_BUSY;
-    case SQLITE_FULL: return SG_FULL;
+    case SQLITE_LOCKED:
+        return SG_BUSY;
+    case SQLITE_FULL:
+        return SG_FULL;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-    case SQLITE_READONLY: return SG_IO;
+    case SQLITE_READONLY:
+        return SG_IO;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return SG_CORRUPT;
-    case SQLITE_TOOBIG: return SG_LIMIT;
-    case SQLITE_CONSTRAINT: return SG_CONFLICT;
-    default: return SG_INTERNAL;
+    case SQLITE_NOTADB:
+        return SG_CORRUPT;
+    case SQLITE_TOOBIG:
+        return SG_LIMIT;
+    case SQLITE_CONSTRAINT:
+        return SG_CONFLICT;
+    default:
+        return SG_INTERNAL;
     }
 }
 
@@ -76,18 +85,30 @@ void sg_sql_bind_text(sqlite3_stmt *stmt, int i, sg_slice text)
 
 void sg_sql_bind_blob(sqlite3_stmt *stmt, int i, sg_slice bytes)
 {
-    if (bytes.n == 0) sqlite3_bind_zeroblob(stmt, i, 0);
-    else sqlite3_bind_blob64(stmt, i, bytes.p, bytes.n, SQLITE_STATIC);
+    if (bytes.n == 0)
+        sqlite3_bind_zeroblob(stmt, i, 0);
+    else
+        sqlite3_bind_blob64(stmt, i, bytes.p, bytes.n, SQLITE_STATIC);
 }
 
 void sg_sql_bind_value(sqlite3_stmt *stmt, int i, const sg_value *v)
 {
     switch (v->type) {
-    case SG_NULL: sqlite3_bind_null(stmt, i); break;
-    case SG_INT: sqlite3_bind_int64(stmt, i, v->i); break;
-    case SG_REAL: sqlite3_bind_double(stmt, i, v->r); break;
-    case SG_TEXT: sg_sql_bind_text(stmt, i, v->bytes); break;
-    case SG_BLOB: sg_sql_bind_blob(stmt, i, v->bytes); break;
+    case SG_NULL:
+        sqlite3_bind_null(stmt, i);
+        break;
+    case SG_INT:
+        sqlite3_bind_int64(stmt, i, v->i);
+        break;
+    case SG_REAL:
+        sqlite3_bind_double(stmt, i, v->r);
+        break;
+    case SG_TEXT:
+        sg_sql_bind_text(stmt, i, v->bytes);
+        break;
+    case SG_BLOB:
+        sg_sql_bind_blob(stmt, i, v->bytes);
+        break;
     }
 }
 
@@ -125,7 +146,8 @@ sg_value sg_sql_value(sqlite3_value *v)
         out.bytes.p = sqlite3_value_blob(v);
         out.bytes.n = (size_t)sqlite3_value_bytes(v);
         break;
-    default: break;
+    default:
+        break;
     }
     return out;
 }

@@ -20,8 +20,10 @@ static void put_text(sg_replica *r, sg_jsonw *w, const char *name, const char *k
     sg_buf text;
     sg_buf_init(&text, 1 << 16);
     sg_jsonw_k(w, name);
-    if (sg_state_text(r, key, &text, err)) sg_jsonw_string(w, sg_buf_view(&text));
-    else sg_jsonw_null(w);
+    if (sg_state_text(r, key, &text, err))
+        sg_jsonw_string(w, sg_buf_view(&text));
+    else
+        sg_jsonw_null(w);
     sg_buf_deinit(&text);
 }
 

@@ -89,8 +89,10 @@ static void take_changes(sigla_session *s, sg_stream *st, int *err)
 static void take_event(sigla_session *s, sg_stream *st, int *err)
 {
     sg_slice event = sg_buf_view(&st->event);
-    if (sg_slice_eq(event, SG_LIT("changes")) && st->data.n != 0) take_changes(s, st, err);
-    else if (sg_slice_eq(event, SG_LIT("resync"))) sigla_session_wake(s);
+    if (sg_slice_eq(event, SG_LIT("changes")) && st->data.n != 0)
+        take_changes(s, st, err);
+    else if (sg_slice_eq(event, SG_LIT("resync")))
+        sigla_session_wake(s);
     sg_buf_clear(&st->event);
     sg_buf_clear(&st->data);
 }

@@ -326,10 +326,21 @@ int sg_table_key_of(sg_replica *r, const sg_table *t, sqlite3_stmt *row, int fir
 
 void sg_column_differs(const sg_column *c, sg_buf *sql)
 {
+    const char *otherwise = c->otherwise != NULL ? c->otherwise : "NULL";
+    sg_buf_byte(sql, '(');
     sg_sql_ident(sql, c->name);
     sg_buf_str(sql, " IS NOT (");
-    sg_buf_str(sql, c->otherwise != NULL ? c->otherwise : "NULL");
+    sg_buf_str(sql, otherwise);
     sg_buf_str(sql, ") COLLATE BINARY");
+    /* Where no affinity makes them one, 1 is not 1.0. */
+    if (c->affinity == 'B') {
+        sg_buf_str(sql, " OR typeof(");
+        sg_sql_ident(sql, c->name);
+        sg_buf_str(sql, ")<>typeof(");
+        sg_buf_str(sql, otherwise);
+        sg_buf_byte(sql, ')');
+    }
+    sg_buf_byte(sql, ')');
 }
 
 static void row_sql(const sg_table *t, sg_buf *sql)

@@ -97,15 +97,16 @@ static void probe_column(probe *p, const char *name, const char *collation)
     column(&p->columns, p->columns.n != 0 ? "," : "", name);
 }
 
-/* An expression's columns are those of the row it is evaluated on; NEW is made such a row. */
+/* An expression's columns are those of the row it is evaluated on; NEW is made such a row. What the
+ * user wrote may end with a comment to the end of the line. */
 static void probe_expression(probe *p, sg_slice expression, sg_slice new_row)
 {
     p->any = true;
     sg_buf_str(&p->same, p->same.n != 0 ? " AND (" : " WHERE (");
     sg_buf_slice(&p->same, expression);
-    sg_buf_str(&p->same, ")=(SELECT ");
+    sg_buf_str(&p->same, "\n)=(SELECT ");
     sg_buf_slice(&p->same, expression);
-    sg_buf_str(&p->same, " FROM (SELECT ");
+    sg_buf_str(&p->same, "\n FROM (SELECT ");
     sg_buf_slice(&p->same, new_row);
     sg_buf_str(&p->same, "))");
 }
@@ -165,7 +166,7 @@ static void probe_index(sg_replica *r, const sg_table *t, probe *p, const char *
         p->any = true;
         sg_buf_str(&p->same, " AND (");
         sg_buf_slice(&p->same, where);
-        sg_buf_byte(&p->same, ')');
+        sg_buf_str(&p->same, "\n)");
     }
     if (*err == SG_OK) *err = p->same.err != SG_OK ? p->same.err : p->columns.err;
 }

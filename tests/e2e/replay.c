@@ -6,13 +6,15 @@
  *
  *     ["server", url, user, app, [key column, {table: [columns]}]]
  *     ["device", name, token, actor or null]        becomes FOLDER/name.db when it is first used
- *     ["sync", device number, lose]                 the answer to request `lose` never arrives
+ *     ["sync", device number, lose]                 the answer to request `lose` never arrives;
+ *                                                   -lose: to push `lose`, and that ends the sync
  *     ["write", device number, at_us, op, table, id, {column: value}]
  *     ["sql", device number, statements]
  *
  * A write is made at its time: the connection's clock is set back by what the session had corrected
  * it, so that the stamp is that time. While syncing the clock is the machine's. Devices differ in
- * batch size and encoding. At the end a line of JSON says what was done.
+ * batch size and encoding. At the end a line of JSON says what was done; `cut` has for each sync
+ * that was to end early the greatest change number sent by then, -1 if it made fewer pushes.
  */
 #include <curl/curl.h>
 #include <sqlite3.h>
@@ -47,6 +49,7 @@ static struct {
     size_t open_count;
     CURL *curl;
     sg_buf body;
+    sg_buf cut; /* ",12,-1,7" */
     int64_t line, writes, syncs, requests, lost, bytes_up, bytes_down;
 } g;
 
@@ -307,12 +310,12 @@ static void put_change(sg_buf *sql, const char *op, const char *table, const row
     sg_buf_str(sql, "=?1");
 }
 
-static void execute(device *d, const char *sql, const char *id, const row *r)
+static void execute(device *d, const char *sql, sg_slice id, const row *r)
 {
     sqlite3_stmt *s;
     if (sqlite3_prepare_v2(d->db, need((void *)(uintptr_t)sql), -1, &s, NULL) != SQLITE_OK)
         die(sql, sqlite3_errmsg(d->db));
-    (void)sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(s, 1, id.p != NULL ? id.p : "", (int)id.n, SQLITE_STATIC);
     for (size_t i = 0; i < r->count; i++) {
         sg_slice v = r->value[i];
         if (!sg_slice_eq(v, SG_LIT("null")))
@@ -325,7 +328,9 @@ static void execute(device *d, const char *sql, const char *id, const row *r)
 static void do_write(sg_json *j)
 {
     row r;
-    sg_buf sql;
+    sg_buf sql, id; /* an id may hold any character, NUL as well */
+    sg_buf_init(&sql, TEXT_MAX);
+    sg_buf_init(&id, TEXT_MAX);
     sg_json_next(j);
     device *d = open_device(sg_json_int(j));
     sg_json_next(j);
@@ -335,19 +340,19 @@ static void do_write(sg_json *j)
     sg_json_next(j);
     char *table = text_of(j);
     sg_json_next(j);
-    char *id = text_of(j);
+    sg_json_unescape(sg_json_raw_string(j), &id);
     sg_json_next(j);
     read_row(j, &r);
-    sg_buf_init(&sql, TEXT_MAX);
     put_change(&sql, op, table, &r);
-    if (r.count != 0 || strcmp(op, "update") != 0) execute(d, sg_buf_cstr(&sql), id, &r);
+    if (r.count != 0 || strcmp(op, "update") != 0)
+        execute(d, sg_buf_cstr(&sql), sg_buf_view(&id), &r);
     d->write_us = 0;
     g.writes++;
     for (size_t i = 0; i < r.count; i++)
         sg_free(r.column[i]);
     sg_free(op);
     sg_free(table);
-    sg_free(id);
+    sg_buf_deinit(&id);
     sg_buf_deinit(&sql);
 }
 
@@ -394,25 +399,34 @@ static void wait_for(const sigla_action *a, int *waits)
     (void)usleep((useconds_t)a->wait_ms * 1000);
 }
 
-static void drive(sigla_session *s, int64_t lose)
+/* False: the script ends the sync here. */
+static bool answer(sigla_session *s, const sigla_action *a, int64_t request, int64_t lose)
+{
+    bool is_push = a->body != NULL;
+    long status = make_request(a);
+    if (request == lose || (request == -lose && is_push)) {
+        g.lost++;
+        (void)sigla_session_lost(s);
+        return lose > 0;
+    }
+    if (sigla_session_answer(s, (int)status, 0, g.body.p, g.body.n) != SIGLA_OK)
+        die("answer", sigla_session_message(s));
+    return true;
+}
+
+/* False if it was ended early. */
+static bool drive(sigla_session *s, int64_t lose)
 {
     sigla_action a;
     int waits = 0;
     for (int64_t request = 1;;) {
         if (sigla_session_next(s, &a) != SIGLA_OK) die("session", sigla_session_message(s));
-        if (a.kind == SIGLA_DONE) return;
+        if (a.kind == SIGLA_DONE) return true;
         if (a.kind == SIGLA_STOP) die("the session stopped", a.message);
-        if (a.kind == SIGLA_WAIT) {
+        if (a.kind == SIGLA_WAIT)
             wait_for(&a, &waits);
-            continue;
-        }
-        long status = make_request(&a);
-        if (request++ == lose) {
-            g.lost++;
-            (void)sigla_session_lost(s);
-        } else if (sigla_session_answer(s, (int)status, 0, g.body.p, g.body.n) != SIGLA_OK) {
-            die("answer", sigla_session_message(s));
-        }
+        else if (!answer(s, &a, request++, lose))
+            return false;
     }
 }
 
@@ -428,8 +442,13 @@ static void do_sync(sg_json *j)
     sigla_session *s;
     if (sigla_session_open(d->db, options[number % 3], &s) != SIGLA_OK)
         die(d->name, "sigla_session_open");
-    drive(s, lose);
+    bool whole = drive(s, lose);
     sigla_session_close(s);
+    if (lose < 0) {
+        sg_buf_byte(&g.cut, ',');
+        sg_buf_int(&g.cut,
+                   whole ? -1 : query(d, "SELECT v FROM sigla_state WHERE k='sent_n'", NULL, NULL));
+    }
     read_offset(d);
     g.syncs++;
 }
@@ -509,6 +528,7 @@ static void free_all(void)
     sg_free(g.key);
     sg_free(g.tables);
     sg_buf_deinit(&g.body);
+    sg_buf_deinit(&g.cut);
     curl_easy_cleanup(g.curl);
     curl_global_cleanup();
 }
@@ -522,6 +542,7 @@ int main(int argc, char **argv)
     g.folder = argv[2];
     g.devices = need(sg_zalloc(DEVICES_MAX * sizeof *g.devices));
     sg_buf_init(&g.body, TEXT_MAX);
+    sg_buf_init(&g.cut, TEXT_MAX);
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     g.curl = need(curl_easy_init());
     (void)curl_easy_setopt(g.curl, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -534,9 +555,10 @@ int main(int argc, char **argv)
     free(line);
     (void)fclose(script);
     printf("{\"writes\":%lld,\"syncs\":%lld,\"requests\":%lld,\"lost\":%lld,\"up\":%lld,"
-           "\"down\":%lld}\n",
+           "\"down\":%lld,\"cut\":[%s]}\n",
            (long long)g.writes, (long long)g.syncs, (long long)g.requests, (long long)g.lost,
-           (long long)g.bytes_up, (long long)g.bytes_down);
+           (long long)g.bytes_up, (long long)g.bytes_down,
+           g.cut.n != 0 ? sg_buf_cstr(&g.cut) + 1 : "");
     free_all();
     return 0;
 }

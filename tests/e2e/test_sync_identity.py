@@ -157,11 +157,17 @@ class Servers(SyncCase):
         server.start()
         self.put(b, "note", "still there")
         sync_all(b, a, rounds=3)
-        self.assertEqual(a.rows("tasks"), b.rows("tasks"))
-        self.assertEqual(self.get(a, "note"), "still there")
+        for device in a, b:
+            self.assertEqual(device.rows("tasks"), [("t1", "after the backup", 0, "still there")])
+        fresh = Device(server, "ann")
+        fresh.execute(TASKS)
+        fresh.track("tasks")
+        fresh.sync()
+        self.assertEqual(fresh.rows("tasks"), a.rows("tasks"))
+        self.assert_no_conflicts(a, b, fresh)
         server.stop()
 
-    def test_an_empty_server_in_its_place_does_not_empty_the_devices(self):
+    def test_an_empty_server_in_its_place_is_filled_again_by_the_devices(self):
         server = Server().start()
         a = Device(server, "ann")
         a.execute(TASKS)
@@ -174,7 +180,13 @@ class Servers(SyncCase):
         sigla("init", a.path, "--token", server.token("ann"))
         a.execute("INSERT INTO tasks VALUES('t2', 'new', 0, NULL)")
         a.sync()
-        self.assertIn(("t2", "new", 0, None), a.rows("tasks"))
+        self.assertEqual([row[0] for row in a.rows("tasks")], ["t1", "t2"])
+        a.sync()
+        fresh = Device(server, "ann")
+        fresh.execute(TASKS)
+        fresh.track("tasks")
+        fresh.sync()
+        self.assertEqual(fresh.rows("tasks"), a.rows("tasks"))
         server.stop()
 
 

@@ -4,12 +4,13 @@ state, data and marks, and the conflicts raised are the oracle's, field by field
 
 timeout: 600
 
-    tests/e2e/test_trace.py [--lines N | --all] [--seed N] [FILE...]
+    tests/e2e/test_trace.py [--lines N | --all] [--seed N] [--histories N] [FILE...]
 
-Without arguments a slice of each trace in ../shared/data is played.
+Without arguments a slice of each trace in ../shared/data is played, and some made-up histories.
 """
 
 import argparse
+import base64
 import collections
 import json
 import random
@@ -22,6 +23,7 @@ from pathlib import Path
 import server_state
 import trace_file
 import trace_plan
+import trace_random
 from sigla_e2e import Server, connect, new_path
 from sync_case import REPLAY
 from trace_oracle import LIFE, Oracle, line_by_line
@@ -29,7 +31,7 @@ from trace_oracle import LIFE, Oracle, line_by_line
 APP, USER = "trace", "trace"
 AGENT = {"kind": "ai", "principalId": "bot", "displayName": "Bot"}
 FRESH = trace_file.Device("", False)  # sees the server only when all is over
-CHOICE = argparse.Namespace(lines=6000, seed=1, files=[])
+CHOICE = argparse.Namespace(lines=5000, seed=1, histories=6, files=[])
 
 
 def iso(us):
@@ -37,6 +39,10 @@ def iso(us):
     seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 10**6))
     fraction = f"{us % 10**6:06}" if digits == "microseconds" else f"{us % 10**6 // 1000:03}"
     return f"{seconds}.{fraction}Z"
+
+
+def quoted(name):
+    return '"' + name.replace('"', '""') + '"'
 
 
 class Replay:
@@ -53,7 +59,7 @@ class Replay:
         self.clients = {d: self.ask(d, "SELECT sigla_status() ->> '$.client'")[0][0]
                         for d in self.devices}
         self.oracle = Oracle(self.tables, self.clients)
-        self.oracle.run(self.steps)
+        self.oracle.run(self.steps, self.did["cut"])
 
     def path(self, device):
         return self.folder / f"d{self.devices.index(device)}.db"
@@ -107,46 +113,57 @@ class Replay:
     def rows_of(self, db):
         rows = {}
         for table, columns in self.tables.items():
-            names = [self.key, *columns.values()]
-            quoted = ",".join('"' + name.replace('"', '""') + '"' for name in names)
-            found = db.execute(f'SELECT {quoted} FROM "{table}"').fetchall()
+            names = ",".join(map(quoted, [self.key, *columns.values()]))
+            found = db.execute(f"SELECT {names} FROM {quoted(table)}").fetchall()
             rows[table] = {row[0]: dict(zip(columns, row[1:])) for row in found}
         return rows
 
+    def fields_by_column(self):
+        return {table: {column: field for field, column in columns.items()}
+                for table, columns in self.tables.items()}
+
     def marks_of(self, db):
+        fields = self.fields_by_column()
         marks = collections.defaultdict(dict)
-        for table, columns in self.tables.items():
-            fields = {column: field for field, column in columns.items()}
-            keys = json.dumps([key for t, key in self.oracle.records if t == table])
-            for key, column, *mark in db.execute(
-                    "SELECT k.value, m.field, m.at, m.client, m.n, m.seq"
-                    " FROM json_each(?) k, sigla_marks(?, k.value) m", (keys, table)):
-                marks[table, key][fields.get(column, LIFE)] = tuple(mark)
+        for table, key in self.oracle.records:
+            for column, *mark in db.execute(
+                    "SELECT field, at, client, n, seq FROM sigla_marks(?, ?)", (table, key)):
+                marks[table, key][fields[table].get(column, LIFE)] = tuple(mark)
         return dict(marks)
 
     def conflicts_of(self, device, db):
         """As the oracle lists them."""
-        fields = {t: {c: f for f, c in columns.items()} for t, columns in self.tables.items()}
-        return [(self.clients[device], table, key, fields[table][column], value)
+        fields = self.fields_by_column()
+        return [(self.clients[device], table, key, fields[table][column],
+                 json.dumps(unwrapped(json.loads(value))))
                 for table, key, column, value in db.execute(
                     'SELECT "table", key, field, wasLocal FROM sigla_conflicts()')]
 
     def server_state(self):
         """(rows, marks) in the oracle's form."""
         rows, marks = {table: {} for table in self.tables}, {}
-        fields = {t: {c: f for f, c in columns.items()} for t, columns in self.tables.items()}
+        fields = self.fields_by_column()
         for key, record in server_state.records(self.server, APP, self.server.token(USER)).items():
             if record["dead"]:
                 marks[key] = {LIFE: self._mark(record["life"])}
                 continue
             named = {fields[key[0]][c]: f for c, f in record["fields"].items()}
-            rows[key[0]][key[1]] = {f: value for f, (value, _) in named.items()}
+            rows[key[0]][key[1]] = {f: unwrapped(value) for f, (value, _) in named.items()}
             marks[key] = {f: self._mark(mark) for f, (_, mark) in named.items()}
         return rows, marks
 
     @staticmethod
     def _mark(mark):
         return mark.at, mark.client, mark.n, mark.seq
+
+
+def unwrapped(value):
+    """What a tagged value of the wire stands for (spec/protocol.md, Values)."""
+    if isinstance(value, dict) and list(value) == ["$json"]:
+        return value["$json"]
+    if isinstance(value, dict) and list(value) == ["$text"]:
+        return json.loads(base64.b64decode(value["$text"]))
+    return value
 
 
 def decoded(rows):
@@ -166,23 +183,15 @@ def first_difference(a, b, path=()):
         for key in sorted(a.keys() | b.keys(), key=str):
             if a.get(key) != b.get(key):
                 return first_difference(a.get(key), b.get(key), (*path, key))
-    return f"at {path}: {a!r} is not {b!r}"
+    return f"at {path}: {repr(a)[:200]} is not {repr(b)[:200]}"
 
 
-class Traces(unittest.TestCase):
+class ReplayCase(unittest.TestCase):
     maxDiff = None
 
-    @classmethod
-    def setUpClass(cls):
-        cls.files = CHOICE.files or sorted(trace_file.FOLDER.glob("*.ndjson.zst"))
-        if not cls.files:
-            raise unittest.SkipTest(f"there are no traces in {trace_file.FOLDER}")
-
-    def replay(self, path, plan):
-        rng = random.Random(CHOICE.seed)
-        lines = trace_file.slice_of(trace_file.read(path), CHOICE.lines, rng)
+    def replay(self, lines, steps):
         with Server() as server:
-            replay = Replay(lines, plan(lines, rng), server)
+            replay = Replay(lines, steps, server)
             self.assert_converged(replay)
         return replay
 
@@ -208,33 +217,56 @@ class Traces(unittest.TestCase):
             db.close()
         replay.raised = collections.Counter(raised)
 
-    def test_line_by_line_it_ends_as_the_trace_does_without_a_conflict(self):
+    def assert_calm(self, lines):
+        replay = self.replay(lines, trace_plan.steps(lines, trace_plan.calm(lines)))
+        ends = dense(line_by_line(replay.lines, replay.tables), replay.tables)
+        self.assert_equal("end state", dense(replay.oracle.rows(), replay.tables), ends)
+        self.assertEqual(replay.raised, collections.Counter())
+
+    def assert_contended(self, name, lines, rng):
+        spells = trace_plan.Contention(lines, rng).spells()
+        replay = self.replay(lines, trace_plan.steps(lines, spells, rng))
+        due = collections.Counter((*where, json.dumps(json.loads(value)))
+                                  for *where, value in replay.oracle.conflicts())
+        self.assertEqual([list((replay.raised - due).items()), list((due - replay.raised).items())],
+                         [[], []], "raised but not due, and due but not raised")
+        did, ended = replay.did, sum(sent >= 0 for sent in replay.did["cut"])
+        print(f"{name}: {len(replay.devices)} devices, {did['writes']} writes, {did['syncs']} "
+              f"syncs, {did['requests']} requests ({did['lost']} answers lost, {ended} times for "
+              f"good), {sum(due.values())} conflicts", file=sys.stderr)
+
+
+class Traces(ReplayCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.files = CHOICE.files or sorted(trace_file.FOLDER.glob("*.ndjson.zst"))
+        if not cls.files:
+            raise unittest.SkipTest(f"there are no traces in {trace_file.FOLDER}")
+
+    def slices(self):
         for path in self.files:
+            rng = random.Random(CHOICE.seed)
+            yield path, trace_file.slice_of(trace_file.read(path), CHOICE.lines, rng), rng
+
+    def test_line_by_line_it_ends_as_the_trace_does_without_a_conflict(self):
+        for path, lines, _ in self.slices():
             with self.subTest(path.name):
-                replay = self.replay(path, lambda lines, _: trace_plan.steps(
-                    lines, trace_plan.calm(lines)))
-                ends = dense(line_by_line(replay.lines, replay.tables), replay.tables)
-                self.assert_equal("end state", dense(replay.oracle.rows(), replay.tables), ends)
-                self.assertEqual(replay.raised, collections.Counter())
+                self.assert_calm(lines)
 
     def test_with_offline_spells_conflicts_are_exactly_the_oracles(self):
-        for path in self.files:
+        for path, lines, rng in self.slices():
             with self.subTest(path.name):
-                replay = self.replay(path, lambda lines, rng: trace_plan.steps(
-                    lines, trace_plan.Contention(lines, rng).spells(), rng))
-                due = collections.Counter(replay.oracle.conflicts())
-                self.assertEqual([list((replay.raised - due).items()),
-                                  list((due - replay.raised).items())], [[], []],
-                                 "raised but not due, and due but not raised")
-                self.tell(path, replay, due)
+                self.assert_contended(path.name, lines, rng)
 
-    @staticmethod
-    def tell(path, replay, due):
-        did = replay.did
-        print(f"{path.name}: {len(replay.devices)} devices, {did['writes']} writes, "
-              f"{did['syncs']} syncs, {did['requests']} requests ({did['lost']} answers lost); "
-              f"{sum(due.values())} conflicts; without effect were writes "
-              f"{dict(replay.oracle.ignored)}", file=sys.stderr)
+
+class MadeUp(ReplayCase):
+    def test_histories_in_which_everything_happens_at_once(self):
+        for seed in range(CHOICE.seed, CHOICE.seed + CHOICE.histories):
+            rng = random.Random(seed)
+            lines = trace_random.history(rng, 300)
+            with self.subTest(seed=seed):
+                self.assert_calm(lines)
+                self.assert_contended(f"seed {seed}", lines, rng)
 
 
 def main():
@@ -242,6 +274,8 @@ def main():
     parser.add_argument("--lines", type=int, default=CHOICE.lines, help="about so many of a trace")
     parser.add_argument("--all", action="store_true", help="whole traces")
     parser.add_argument("--seed", type=int, default=CHOICE.seed)
+    parser.add_argument("--histories", type=int, default=CHOICE.histories,
+                        help="so many made-up ones")
     parser.add_argument("files", nargs="*", type=Path)
     parser.parse_args(namespace=CHOICE)
     CHOICE.lines = 0 if CHOICE.all else CHOICE.lines

@@ -82,8 +82,8 @@ class Device:
         self.clock = self.n = 0
         self.cursor = 0
         self.hydrated = None
-        self.pending = []  # (record key, {field: write})
-        self.fresh = {}  # record key -> {field: write}, what the server does not have yet
+        self.pending = []  # (number, record key, {field: write})
+        self.fresh = {}  # record key -> {field: write}, since the last sync that was completed
         self.latest = collections.defaultdict(dict)  # record key -> {field: its own last write}
 
 
@@ -98,12 +98,18 @@ class Oracle:
         self.writes = []
         self.ignored = collections.Counter()
 
-    def run(self, steps):
+    def run(self, steps, cut=()):
+        """`cut`: for each sync that was to end early, what had been sent by then (replay.c)."""
+        cut = iter(cut)
         for step in steps:
-            if step[0] == "sync":
-                self.sync(self.devices[step[1]])
-            else:
-                self.write(self.devices[step[1]], *step[2:])
+            device = self.devices[step[1]]
+            if step[0] == "write":
+                self.write(device, *step[2:])
+                continue
+            sent = next(cut) if step[2] < 0 else -1
+            self.push(device, sent if sent >= 0 else device.n)
+            if sent < 0:
+                self.pull(device)
 
     # ---- writing -------------------------------------------------------------------------------
 
@@ -149,17 +155,21 @@ class Oracle:
                 before[field].heir = writes.get(field, writes.get(LIFE))
         before.update(writes)
         device.fresh.setdefault(key, {}).update(writes)
-        device.pending.append((key, writes))
+        device.pending.append((device.n, key, writes))
         self.writes += [(key, field, write) for field, write in writes.items()]
 
     # ---- syncing -------------------------------------------------------------------------------
 
-    def sync(self, device):
-        for key, writes in device.pending:
+    def push(self, device, sent):
+        """Changes up to that number; the device may not get to know that they were taken."""
+        while device.pending and device.pending[0][0] <= sent:
+            _, key, writes = device.pending.pop(0)
             self.seq += 1
             self.records.setdefault(key, Record()).commit(writes, self.seq)
             self.records.move_to_end(key)
-        device.pending, device.fresh = [], {}
+
+    def pull(self, device):
+        device.fresh = {}
         for record in reversed(self.records.values()):
             if record.changed <= device.cursor:
                 break

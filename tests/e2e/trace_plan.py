@@ -1,7 +1,8 @@
 """Who syncs when: turns the lines of a trace into steps for the replay and for the oracle.
 
-Steps are ("sync", device, lose) and ("write", device, at_us, line), one after another; `lose` is
-the number of the request in that sync whose answer is lost on its way, 0 for none.
+Steps are ("sync", device, lose) and ("write", device, at_us, line), one after another. `lose` is
+the number of the request in that sync whose answer is lost on its way, 0 for none; -lose: the
+sync ends when the answer to that push is lost, and what was sent stays in doubt.
 
 A device works in spells: it syncs, goes offline, writes some of its lines at their author's times,
 and syncs when it is back. Where spells begin and end decides which edits are concurrent.
@@ -104,7 +105,8 @@ class Contention:
 
 
 def steps(lines, spells, rng=None):
-    """The spells of all devices as one sequence, ending with a sync of every device."""
+    """The spells of all devices as one sequence. At its end everybody syncs twice: some have
+    something left to push, and then all have to see it."""
     shift, events, met = shift_us(lines), [], set()
     for s in spells:
         # Some devices begin with work of their own, before they have ever seen the server.
@@ -118,11 +120,12 @@ def steps(lines, spells, rng=None):
         events.append((s.ends, 2, ("sync", s.device, 0)))
     events.sort(key=lambda e: (e[0], e[1], e[2][1]))
     sequence = [step for _, _, step in events]
-    sequence += [("sync", device, 0) for device in sorted(met)]
-    return [lossy(step, rng) for step in sequence] if rng else sequence
+    if rng:
+        sequence = [lossy(step, rng) for step in sequence]
+    return sequence + [("sync", device, 0) for device in sorted(met)] * 2
 
 
 def lossy(step, rng):
     if step[0] == "sync" and rng.random() < 0.05:
-        return ("sync", step[1], rng.randint(1, 2))
+        return ("sync", step[1], rng.choice([-2, -1, -1, 1, 2]))
     return step

@@ -69,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (sg_ops_next(&ops, &op)) {
         require(ops.in.left < left, "the walk goes on");
         left = ops.in.left;
+        require(op.op <= SG_OP_DELETE && op.field_count <= SG_COLUMNS_MAX, "a change can be");
         sg_buf_clear(&out);
         rewrite(op, row, &out);
         sg_ops second = sg_ops_of(sg_buf_view(&out));

@@ -1,9 +1,9 @@
 /*
  * Any bytes as a packed record.
  *
- * Checked: they are read as a record or refused as damage; a record that was read packs to bytes
- * that give the same record and pack to themselves; changes merge into it, or stop at a list that
- * is damaged; what came of that packs and comes back too.
+ * Checked: they are read as a record that can be, or refused as damage; a record that was read
+ * packs to bytes that give the same record and pack to themselves; changes merge into it, or stop
+ * at a list that is damaged; what came of that packs and comes back too.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,17 @@ static void require(bool holds, const char *what)
     abort();
 }
 
+static bool is_possible(const sg_mark *m)
+{
+    return m->at_us >= 0 && m->at_us <= SG_AT_MAX_US && m->n >= 0 && m->seq >= 0 &&
+           m->origin <= SG_ORIGIN_SERVER_REPLAY;
+}
+
 static void round_trip(const sg_record *r)
 {
+    require(is_possible(&r->life) && r->revived_seq >= 0, "a life can be");
+    for (size_t i = 0; i < r->count; i++)
+        require(is_possible(&r->fields[i].mark), "a mark can be");
     sg_buf once, twice;
     sg_record back;
     sg_buf_init(&once, PACKED_MAX);

@@ -89,6 +89,15 @@ static void L11_only_good_tokens_are_taken(void **state)
         assert_refused(w, token, cases[i].why);
         free(token);
     }
+    const char *algorithms[] = {"none", "HS256", "ES256"};
+    for (int i = 0; i < 3; i++) {
+        char other[256];
+        snprintf(other, sizeof other, "{'alg':'%s','kid':'%.*s'}", algorithms[i], SG_KEY_ID_TEXT,
+                 sg_key_id(key).p);
+        char *token = sign(key, other, CLAIMS(FAR));
+        assert_refused(w, token, "EdDSA");
+        free(token);
+    }
     char *good =
         sign(key, header,
              "{'iss':'sigla','aud':['x','sigla'],'sub':'u:ann','exp':9999999999,'dev':true}");

@@ -14,7 +14,7 @@ static inline bool mark_is(const sg_mark *a, const sg_mark *b)
 static inline const char *record_difference(const sg_record *a, const sg_record *b)
 {
     if (a->dead != b->dead || a->has_life != b->has_life) return "life";
-    if (a->has_life && !mark_is(&a->life, &b->life)) return "the life's mark";
+    if (!mark_is(&a->life, &b->life)) return "the life's mark"; /* all zero if there is none */
     if (a->revived_seq != b->revived_seq) return "revived_seq";
     if (a->count != b->count) return "the number of fields";
     for (size_t i = 0; i < a->count; i++) {

@@ -88,6 +88,10 @@ static void check_round_trip(const sg_record *r)
     sg_buf_init(&once, PACKED_MAX);
     sg_buf_init(&twice, PACKED_MAX);
     sg_record_init(&back);
+    /* It held another record before. */
+    sg_record_at(&back, 77)->has_value = true;
+    back.dead = back.has_life = true;
+    back.life.at_us = back.revived_seq = 9;
     sg_record_pack(r, &once);
     assert_int_equal(once.err, SG_OK);
     assert_int_equal(sg_record_unpack(&back, sg_buf_view(&once)), SG_OK);
@@ -306,6 +310,9 @@ static void test_fields_that_cannot_be_are_damage(void **state)
     ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 0);
     ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1);
     ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0);
+    /* A gap of 2^64 - 16, which would come back to a name before it. */
+    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 2, 20, 0, 0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                   0xff, 0xff, 1, 0);
     /* 4000 fields, 4001 in one run, 4001 in two. */
     ASSERT_GOOD(ONE_MARK, 0, 0, 0, 1, 0, 1, 0, 0x9f, 0x1f);
     ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0, 0xa0, 0x1f);

@@ -158,6 +158,8 @@ static void test_offsets_are_taken_off(void **state)
     assert_refused(SG_LIT("2026-01-01T00:00:00+00:60"));
     assert_refused(SG_LIT("2026-01-01T00:00:00+0100"));
     assert_refused(SG_LIT("2026-01-01T00:00:00+01"));
+    assert_refused(SG_LIT("2026-01-01T00:00:00+01:"));
+    assert_refused(SG_LIT("2026-01-01T00:00:00+01:0"));
     assert_refused(SG_LIT("2026-01-01T00:00:00"));
 }
 

@@ -19,7 +19,7 @@
 /* A directory with one database, open, Sigla registered, on a clock that the test turns. */
 typedef struct db_fixture {
     char dir[64];
-    char path[80];  /* of the database */
+    char path[80]; /* of the database */
     sqlite3 *db;
     int64_t now_us; /* what db's clock says; each look adds a microsecond */
 } db_fixture;

@@ -56,7 +56,8 @@ void world_close(world *w)
     assert_int_equal(system(command), 0);
 }
 
-/* ---- the server --------------------------------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------------------------------
+ */
 
 static int refusal(int code, sg_buf *out)
 {
@@ -159,7 +160,8 @@ int world_request(world *w, const char *method, const char *url, sg_slice body, 
     return method[0] == 'P' ? push(w, app, body, out) : pull(w, app, url, out);
 }
 
-/* ---- devices ------------------------------------------------------------------------------------- */
+/* ---- devices
+ * ------------------------------------------------------------------------------------- */
 
 static int64_t device_now(void *ctx)
 {
@@ -302,9 +304,8 @@ static void carry(device *d, const sigla_action *a, enum fate fate)
 
 bool device_step(device *d, enum fate fate)
 {
-    if (d->session == NULL &&
-        sigla_session_open(d->db, "{\"encoding\":\"identity\",\"seed\":1}", &d->session) !=
-            SIGLA_OK)
+    if (d->session == NULL && sigla_session_open(d->db, "{\"encoding\":\"identity\",\"seed\":1}",
+                                                 &d->session) != SIGLA_OK)
         fail_msg("device %d: no session", d->index);
     sigla_action a;
     assert_int_equal(sigla_session_next(d->session, &a), SIGLA_OK);

@@ -14,8 +14,9 @@ static void table(sqlite3 *db)
 /* key=writer, in the order queued. */
 static void expect(sqlite3 *db, const char *rows)
 {
-    db_expect(db, rows, "SELECT group_concat(key||'='||(actor->>'principalId'),' ') FROM (SELECT * "
-                        "FROM sigla_pending() ORDER BY n)");
+    db_expect(db, rows,
+              "SELECT group_concat(key||'='||(actor->>'principalId'),' ') FROM (SELECT * "
+              "FROM sigla_pending() ORDER BY n)");
     db_taken(db);
 }
 
@@ -41,9 +42,10 @@ static void test_outside_a_transaction_it_lasts_until_ended(void **state)
 {
     db_fixture *f = *state;
     table(f->db);
-    db_exec(f->db, "SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1); BEGIN;"
-                   "INSERT INTO t(id) VALUES(2); COMMIT; BEGIN; INSERT INTO t(id) VALUES(3); ROLLBACK;"
-                   "INSERT INTO t(id) VALUES(4); SELECT sigla_as_end(); INSERT INTO t(id) VALUES(5)",
+    db_exec(f->db,
+            "SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1); BEGIN;"
+            "INSERT INTO t(id) VALUES(2); COMMIT; BEGIN; INSERT INTO t(id) VALUES(3); ROLLBACK;"
+            "INSERT INTO t(id) VALUES(4); SELECT sigla_as_end(); INSERT INTO t(id) VALUES(5)",
             ANN);
     expect(f->db, "1=ann 2=ann 4=ann 5=local");
     db_refuses(f->db, "sigla_as_end() without a sigla_as()", "SELECT sigla_as_end()");
@@ -54,8 +56,9 @@ static void test_inside_a_transaction_it_ends_with_it(void **state)
     db_fixture *f = *state;
     table(f->db);
     for (int commit = 0; commit < 2; commit++) {
-        db_exec(f->db, "BEGIN; SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1); %s;"
-                       "INSERT INTO t(id) VALUES(2)",
+        db_exec(f->db,
+                "BEGIN; SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1); %s;"
+                "INSERT INTO t(id) VALUES(2)",
                 BOT, commit ? "COMMIT" : "ROLLBACK");
         expect(f->db, commit ? "1=agent:bot 2=local" : "2=local");
         db_refuses(f->db, "ends with it", "SELECT sigla_as_end()");
@@ -81,9 +84,10 @@ static void test_nested(void **state)
 {
     db_fixture *f = *state;
     table(f->db);
-    db_exec(f->db, "SELECT sigla_as(%Q); BEGIN; INSERT INTO t(id) VALUES(1); SELECT sigla_as(%Q);"
-                   "INSERT INTO t(id) VALUES(2); SELECT sigla_as_end(); INSERT INTO t(id) VALUES(3);"
-                   "SELECT sigla_as(%Q); COMMIT; INSERT INTO t(id) VALUES(4)",
+    db_exec(f->db,
+            "SELECT sigla_as(%Q); BEGIN; INSERT INTO t(id) VALUES(1); SELECT sigla_as(%Q);"
+            "INSERT INTO t(id) VALUES(2); SELECT sigla_as_end(); INSERT INTO t(id) VALUES(3);"
+            "SELECT sigla_as(%Q); COMMIT; INSERT INTO t(id) VALUES(4)",
             ANN, BOT, BOT);
     expect(f->db, "1=ann 2=agent:bot 3=ann 4=ann");
     db_exec(f->db, "SELECT sigla_as_end(); INSERT INTO t(id) VALUES(5)");
@@ -124,22 +128,25 @@ static void test_a_savepoint_that_undoes_the_actors_first_mention(void **state)
 {
     db_fixture *f = *state;
     table(f->db);
-    db_exec(f->db, "BEGIN; SAVEPOINT s; SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1);"
-                   "ROLLBACK TO s; INSERT INTO t(id) VALUES(2); SELECT sigla_as(%Q);"
-                   "INSERT INTO t(id) VALUES(3); COMMIT",
+    db_exec(f->db,
+            "BEGIN; SAVEPOINT s; SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(1);"
+            "ROLLBACK TO s; INSERT INTO t(id) VALUES(2); SELECT sigla_as(%Q);"
+            "INSERT INTO t(id) VALUES(3); COMMIT",
             BOT, ANN);
     expect(f->db, "2=agent:bot 3=ann");
-    db_expect(f->db, "agent:bot|agent", "SELECT actor->>'principalId',origin FROM sigla_marks('t',2) "
-                                        "LIMIT 1");
+    db_expect(f->db, "agent:bot|agent",
+              "SELECT actor->>'principalId',origin FROM sigla_marks('t',2) "
+              "LIMIT 1");
 }
 
 static void test_two_writers_in_one_transaction(void **state)
 {
     db_fixture *f = *state;
     table(f->db);
-    db_exec(f->db, "BEGIN; INSERT INTO t VALUES(1,1,1); SELECT sigla_as(%Q); UPDATE t SET a=2;"
-                   "INSERT INTO t VALUES(2,2,2); SELECT sigla_as_end(); UPDATE t SET b=3 WHERE id=2;"
-                   "COMMIT",
+    db_exec(f->db,
+            "BEGIN; INSERT INTO t VALUES(1,1,1); SELECT sigla_as(%Q); UPDATE t SET a=2;"
+            "INSERT INTO t VALUES(2,2,2); SELECT sigla_as_end(); UPDATE t SET b=3 WHERE id=2;"
+            "COMMIT",
             BOT);
     db_expect(f->db,
               "insert|1|local|{\"b\":1}\nupdate|1|agent:bot|{\"a\":2}\n"
@@ -154,7 +161,8 @@ static void test_the_last_writer_of_a_field_counts(void **state)
     table(f->db);
     db_exec(f->db, "INSERT INTO t VALUES(1,1,1)");
     db_taken(f->db);
-    db_exec(f->db, "BEGIN; UPDATE t SET a=2, b=2; SELECT sigla_as(%Q); UPDATE t SET a=3; COMMIT", BOT);
+    db_exec(f->db, "BEGIN; UPDATE t SET a=2, b=2; SELECT sigla_as(%Q); UPDATE t SET a=3; COMMIT",
+            BOT);
     db_expect(f->db, "agent:bot|{\"a\":3}\nlocal|{\"b\":2}",
               "SELECT actor->>'principalId',fields FROM sigla_pending() ORDER BY 1");
 }
@@ -175,7 +183,8 @@ static void test_origin_follows_from_the_actor(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         db_exec(f->db, "SELECT sigla_as(%Q); INSERT INTO t(id) VALUES(%d); SELECT sigla_as_end()",
                 cases[i].actor, (int)i);
-        db_expect(f->db, cases[i].origin, "SELECT origin FROM sigla_pending() WHERE key=%d", (int)i);
+        db_expect(f->db, cases[i].origin, "SELECT origin FROM sigla_pending() WHERE key=%d",
+                  (int)i);
         db_expect(f->db, cases[i].actor, "SELECT actor FROM sigla_pending() WHERE key=%d", (int)i);
     }
 }
@@ -209,11 +218,13 @@ static void test_many_actors(void **state)
     db_fixture *f = *state;
     table(f->db);
     for (int i = 0; i < 300; i++)
-        db_exec(f->db, "SELECT sigla_as('{\"kind\":\"user\",\"principalId\":\"u%d\"}');"
-                       "INSERT INTO t(id) VALUES(%d); SELECT sigla_as_end()",
+        db_exec(f->db,
+                "SELECT sigla_as('{\"kind\":\"user\",\"principalId\":\"u%d\"}');"
+                "INSERT INTO t(id) VALUES(%d); SELECT sigla_as_end()",
                 i % 150, i);
-    db_expect(f->db, "150|0", "SELECT count(DISTINCT actor),sum((actor->>'principalId')<>'u'||(key%%150)) "
-                              "FROM sigla_pending()");
+    db_expect(f->db, "150|0",
+              "SELECT count(DISTINCT actor),sum((actor->>'principalId')<>'u'||(key%%150)) "
+              "FROM sigla_pending()");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, db_setup, db_teardown)

@@ -84,7 +84,8 @@ static void test_delete_and_insert_anew_queues_the_whole_row(void **state)
     db_pending(f->db, "insert|tasks|a|{\"title\":\"Tea\",\"done\":0,\"note\":null}");
 }
 
-/* ---- upsert and REPLACE ------------------------------------------------------------------------ */
+/* ---- upsert and REPLACE ------------------------------------------------------------------------
+ */
 
 static void test_an_upsert_that_changes_one_field_marks_one_field(void **state)
 {
@@ -156,8 +157,7 @@ static void test_replace_that_removes_another_row_queues_its_delete(void **state
         db_taken(f->db);
         db_exec(f->db, "REPLACE INTO u VALUES(1,'m2',3,3)");
         db_expect(f->db, "1|m2|3|3\n4|m4|4|4", "SELECT * FROM u");
-        db_expect(f->db,
-                  "delete|2|{}\ndelete|3|{}\nupdate|1|{\"mail\":\"m2\",\"x\":3,\"y\":3}",
+        db_expect(f->db, "delete|2|{}\ndelete|3|{}\nupdate|1|{\"mail\":\"m2\",\"x\":3,\"y\":3}",
                   "SELECT op,key,fields FROM sigla_pending() ORDER BY op,key");
         db_taken(f->db);
         db_exec(f->db, "UPDATE OR REPLACE u SET mail='m4' WHERE id=1");
@@ -177,6 +177,7 @@ static void test_replace_is_seen_through_every_kind_of_unique_index(void **state
         "CREATE UNIQUE INDEX \"u (\"\" \" ON t([a] COLLATE NOCASE) WHERE b=1",
         "CREATE UNIQUE INDEX u ON t(substr(g,1,1),b) WHERE (b>0)",
         "CREATE UNIQUE INDEX u ON t(g)",
+        "CREATE UNIQUE INDEX u ON t(lower(a) -- )\n) WHERE b=1 -- (",
     };
     db_fixture *f = *state;
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
@@ -220,7 +221,8 @@ static void test_a_row_moved_out_of_a_partial_index_by_replace_is_seen(void **st
               "SELECT op,key,fields FROM sigla_pending() ORDER BY op,key");
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys --------------------------------------------------------------------------------------
+ */
 
 static void test_a_changed_key_is_a_delete_and_an_insert(void **state)
 {
@@ -245,8 +247,7 @@ static void test_keys_moved_over_one_another(void **state)
     db_taken(f->db);
     db_exec(f->db, "UPDATE OR REPLACE t SET id=2 WHERE id=0; UPDATE t SET rowid=5 WHERE oid=2");
     db_expect(f->db, "1|two\n5|one", "SELECT * FROM t");
-    db_expect(f->db,
-              "delete|0|{}\nupdate|2|{\"a\":\"one\"}\ndelete|2|{}\ninsert|5|{\"a\":\"one\"}",
+    db_expect(f->db, "delete|0|{}\nupdate|2|{\"a\":\"one\"}\ndelete|2|{}\ninsert|5|{\"a\":\"one\"}",
               "SELECT op,key,fields FROM sigla_pending() ORDER BY at,op,key");
 }
 
@@ -271,11 +272,13 @@ static void test_a_key_that_changes_its_case_is_another_record(void **state)
     db_exec(f->db, "BEGIN; UPDATE t SET a=2; UPDATE t SET id='ABC'; COMMIT");
     db_expect(f->db, "delete|abc|{}\ninsert|ABC|{\"a\":2}",
               "SELECT op,key,fields FROM sigla_pending() ORDER BY op");
-    db_expect(f->db, "1|0", "SELECT (SELECT count(*) FROM sigla_marks('t','ABC')),"
-                            "(SELECT count(*) FROM sigla_marks('t','abc') WHERE field IS NOT NULL)");
+    db_expect(f->db, "1|0",
+              "SELECT (SELECT count(*) FROM sigla_marks('t','ABC')),"
+              "(SELECT count(*) FROM sigla_marks('t','abc') WHERE field IS NOT NULL)");
 }
 
-/* ---- conflict clauses ---------------------------------------------------------------------------- */
+/* ---- conflict clauses
+ * ---------------------------------------------------------------------------- */
 
 static void checked(sqlite3 *db)
 {
@@ -331,8 +334,9 @@ static void test_statements_of_many_rows(void **state)
     db_exec(f->db, "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); SELECT sigla_track('t');"
                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5000) "
                    "INSERT INTO t SELECT i,i,'x' FROM n");
-    db_expect(f->db, "5000|5000|1", "SELECT count(*),count(DISTINCT key),count(DISTINCT at) FROM "
-                                    "sigla_pending()");
+    db_expect(f->db, "5000|5000|1",
+              "SELECT count(*),count(DISTINCT key),count(DISTINCT at) FROM "
+              "sigla_pending()");
     db_taken(f->db);
     db_exec(f->db, "UPDATE t SET b=a WHERE a%%2=0; DELETE FROM t WHERE id<=10 RETURNING id");
     db_expect(f->db, "delete|10\nupdate|2500",
@@ -356,20 +360,23 @@ static void test_L1_a_transaction_that_fills_many_outbox_rows_is_one(void **stat
     db_exec(f->db, "CREATE TABLE t(id INTEGER PRIMARY KEY, a); SELECT sigla_track('t'); BEGIN;"
                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40) "
                    "INSERT INTO t SELECT i,randomblob(100000) FROM n; COMMIT");
-    db_expect(f->db, "1|1|40", "SELECT count(*)>4,count(DISTINCT tx_last),max(tx_last) FROM "
-                               "sigla_outbox");
-    db_expect(f->db, "1", "SELECT min(ok) FROM (SELECT n+cnt=lead(n,1,41) OVER (ORDER BY n) AS ok "
-                          "FROM sigla_outbox)");
+    db_expect(f->db, "1|1|40",
+              "SELECT count(*)>4,count(DISTINCT tx_last),max(tx_last) FROM "
+              "sigla_outbox");
+    db_expect(f->db, "1",
+              "SELECT min(ok) FROM (SELECT n+cnt=lead(n,1,41) OVER (ORDER BY n) AS ok "
+              "FROM sigla_outbox)");
 }
 
 static void test_two_apps_in_one_transaction(void **state)
 {
     db_fixture *f = *state;
-    db_exec(f->db, "CREATE TABLE a(id INTEGER PRIMARY KEY, x); CREATE TABLE b(id INTEGER PRIMARY KEY,"
-                   " x); SELECT sigla_track('a','{\"app\":\"one\"}');"
-                   "SELECT sigla_track('b','{\"app\":\"two\"}');"
-                   "BEGIN; INSERT INTO a VALUES(1,1); INSERT INTO b VALUES(1,2);"
-                   "INSERT INTO a VALUES(2,3); COMMIT");
+    db_exec(f->db,
+            "CREATE TABLE a(id INTEGER PRIMARY KEY, x); CREATE TABLE b(id INTEGER PRIMARY KEY,"
+            " x); SELECT sigla_track('a','{\"app\":\"one\"}');"
+            "SELECT sigla_track('b','{\"app\":\"two\"}');"
+            "BEGIN; INSERT INTO a VALUES(1,1); INSERT INTO b VALUES(1,2);"
+            "INSERT INTO a VALUES(2,3); COMMIT");
     db_expect(f->db, "1|one|a|1\n2|one|a|2\n3|two|b|1",
               "SELECT n,app,\"table\",key FROM sigla_pending() ORDER BY n");
     db_expect(f->db, "1|2\n3|3", "SELECT n,tx_last FROM sigla_outbox ORDER BY n");

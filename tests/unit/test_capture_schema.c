@@ -2,7 +2,8 @@
 #include "lib/db.h"
 #include "sigla.h"
 
-/* ---- shapes -------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * -------------------------------------------------------------------------------------- */
 
 static void test_keys_of_every_type(void **state)
 {
@@ -28,9 +29,10 @@ static void test_keys_of_every_type(void **state)
     db_fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int rowid = 0; rowid < 2; rowid++) {
-            db_exec(f->db, "CREATE TABLE t(k %s PRIMARY KEY NOT NULL, v) %s; SELECT sigla_track('t');"
-                           "INSERT INTO t VALUES(%s,1); UPDATE t SET v=2; BEGIN; UPDATE t SET v=3;"
-                           "UPDATE t SET v=4; COMMIT; REPLACE INTO t SELECT k,5 FROM t; DELETE FROM t",
+            db_exec(f->db,
+                    "CREATE TABLE t(k %s PRIMARY KEY NOT NULL, v) %s; SELECT sigla_track('t');"
+                    "INSERT INTO t VALUES(%s,1); UPDATE t SET v=2; BEGIN; UPDATE t SET v=3;"
+                    "UPDATE t SET v=4; COMMIT; REPLACE INTO t SELECT k,5 FROM t; DELETE FROM t",
                     cases[i].type, rowid ? "" : "WITHOUT ROWID", cases[i].key);
             char *rows = sqlite3_mprintf("insert|%s|{\"v\":1}\nupdate|%s|{\"v\":2}\n"
                                          "update|%s|{\"v\":4}\nupdate|%s|{\"v\":5}\ndelete|%s|{}",
@@ -87,10 +89,11 @@ static void test_strict_tables(void **state)
 static void test_generated_columns_are_not_synced(void **state)
 {
     db_fixture *f = *state;
-    db_exec(f->db, "CREATE TABLE t(g1 AS (a*2), id INTEGER PRIMARY KEY, a INT, g2 AS (a+1) STORED, b "
-                   "INT UNIQUE); SELECT sigla_track('t'); INSERT INTO t(id,a,b) VALUES(1,2,3);"
-                   "UPDATE t SET a=5; REPLACE INTO t(id,a,b) VALUES(1,6,3);"
-                   "BEGIN; UPDATE t SET b=7; UPDATE t SET b=8; COMMIT");
+    db_exec(f->db,
+            "CREATE TABLE t(g1 AS (a*2), id INTEGER PRIMARY KEY, a INT, g2 AS (a+1) STORED, b "
+            "INT UNIQUE); SELECT sigla_track('t'); INSERT INTO t(id,a,b) VALUES(1,2,3);"
+            "UPDATE t SET a=5; REPLACE INTO t(id,a,b) VALUES(1,6,3);"
+            "BEGIN; UPDATE t SET b=7; UPDATE t SET b=8; COMMIT");
     db_pending(f->db, "insert|t|1|{\"a\":2,\"b\":3}\nupdate|t|1|{\"a\":5}\nupdate|t|1|{\"a\":6}\n"
                       "update|t|1|{\"b\":8}");
     db_expect(f->db, "a\nb", "SELECT field FROM sigla_marks('t',1) ORDER BY 1");
@@ -98,17 +101,19 @@ static void test_generated_columns_are_not_synced(void **state)
 
 static void test_names_that_need_quotes(void **state)
 {
-    static const char *const names[] = {"a b", "\"q\"", "it's", "sel[ect]", "select", "table",
-                                        "\xc3\xbc\xe2\x98\x95", "x;--", "/*", "*/", "1", "a.b",
-                                        "new", "old", "%s", "`"};
+    static const char *const names[] = {
+        "a b",  "\"q\"", "it's", "sel[ect]", "select", "table", "\xc3\xbc\xe2\x98\x95",
+        "x;--", "/*",    "*/",   "1",        "a.b",    "new",   "old",
+        "%s",   "`"};
     db_fixture *f = *state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *n = names[i];
         char *column = sqlite3_mprintf("%s 3", n);
-        db_exec(f->db, "CREATE TABLE \"%w\"(\"%w\" TEXT PRIMARY KEY, \"%w 2\" INT UNIQUE, \"%w 3\");"
-                       "SELECT sigla_track(%Q); INSERT INTO \"%w\" VALUES('k',1,2);"
-                       "UPDATE \"%w\" SET \"%w 3\"=3; REPLACE INTO \"%w\" VALUES('k',1,4);"
-                       "UPDATE OR REPLACE \"%w\" SET \"%w\"='l'; DELETE FROM \"%w\"",
+        db_exec(f->db,
+                "CREATE TABLE \"%w\"(\"%w\" TEXT PRIMARY KEY, \"%w 2\" INT UNIQUE, \"%w 3\");"
+                "SELECT sigla_track(%Q); INSERT INTO \"%w\" VALUES('k',1,2);"
+                "UPDATE \"%w\" SET \"%w 3\"=3; REPLACE INTO \"%w\" VALUES('k',1,4);"
+                "UPDATE OR REPLACE \"%w\" SET \"%w\"='l'; DELETE FROM \"%w\"",
                 n, n, n, n, n, n, n, n, n, n, n, n);
         char *rows = sqlite3_mprintf("insert|%s|k|1\nupdate|%s|k|1\nupdate|%s|k|1\ndelete|%s|k|0\n"
                                      "insert|%s|l|1\ndelete|%s|l|0",
@@ -134,8 +139,9 @@ static void test_as_many_columns_as_may_be(void **state)
     sqlite3_str_appendall(sql, "CREATE TABLE t(id INTEGER PRIMARY KEY");
     for (int i = 1; i < 120; i++)
         sqlite3_str_appendf(sql, ",c%d DEFAULT %d", i, i);
-    sqlite3_str_appendall(sql, "); SELECT sigla_track('t'); INSERT INTO t(id) VALUES(1);"
-                               "UPDATE t SET c119='last'; REPLACE INTO t(id,c119) VALUES(1,'last')");
+    sqlite3_str_appendall(sql,
+                          "); SELECT sigla_track('t'); INSERT INTO t(id) VALUES(1);"
+                          "UPDATE t SET c119='last'; REPLACE INTO t(id,c119) VALUES(1,'last')");
     char *text = sqlite3_str_finish(sql);
     db_exec(f->db, "%s", text);
     sqlite3_free(text);
@@ -147,7 +153,8 @@ static void test_as_many_columns_as_may_be(void **state)
     db_expect(f->db, "{\"c1\":\"x\"}", "SELECT fields FROM sigla_pending() WHERE n=4");
 }
 
-/* ---- columns that come later ------------------------------------------------------------------- */
+/* ---- columns that come later -------------------------------------------------------------------
+ */
 
 static void tasks(sqlite3 *db)
 {
@@ -227,7 +234,8 @@ static void test_a_default_of_a_new_column_is_nobodys_write(void **state)
 {
     db_fixture *f = *state;
     tasks(f->db);
-    db_exec(f->db, "ALTER TABLE t ADD COLUMN b DEFAULT 5; UPDATE t SET a='x'; SELECT sigla_refresh()");
+    db_exec(f->db,
+            "ALTER TABLE t ADD COLUMN b DEFAULT 5; UPDATE t SET a='x'; SELECT sigla_refresh()");
     db_pending(f->db, "update|t|1|{\"a\":\"x\"}\nupdate|t|2|{\"a\":\"x\"}");
     db_expect(f->db, "a", "SELECT DISTINCT field FROM sigla_marks('t',1)");
 }
@@ -255,7 +263,8 @@ static void test_a_tracked_column_is_dropped_when_it_was_made_local(void **state
     expect_current(f->db);
 }
 
-/* ---- indexes that come later -------------------------------------------------------------------- */
+/* ---- indexes that come later --------------------------------------------------------------------
+ */
 
 static void test_a_unique_index_made_after_tracking_is_watched(void **state)
 {
@@ -271,15 +280,17 @@ static void test_a_unique_index_made_after_tracking_is_watched(void **state)
     expect_current(f->db);
 }
 
-/* ---- tables that go, come and change their name --------------------------------------------------- */
+/* ---- tables that go, come and change their name
+ * --------------------------------------------------- */
 
 static void test_a_renamed_table_stays_the_same_on_the_wire(void **state)
 {
     db_fixture *f = *state;
     tasks(f->db);
-    db_exec(f->db, "ALTER TABLE t RENAME TO \"new name\"; UPDATE \"new name\" SET a='x' WHERE id=1;"
-                   "BEGIN; INSERT INTO \"new name\" VALUES(3,3); ALTER TABLE \"new name\" RENAME TO s;"
-                   "INSERT INTO s VALUES(4,4); COMMIT");
+    db_exec(f->db,
+            "ALTER TABLE t RENAME TO \"new name\"; UPDATE \"new name\" SET a='x' WHERE id=1;"
+            "BEGIN; INSERT INTO \"new name\" VALUES(3,3); ALTER TABLE \"new name\" RENAME TO s;"
+            "INSERT INTO s VALUES(4,4); COMMIT");
     db_expect(f->db, "s|1|{\"a\":\"x\"}\ns|3|{\"a\":3}\ns|4|{\"a\":4}",
               "SELECT \"table\",key,fields FROM sigla_pending() ORDER BY n");
     db_expect(f->db, "s|t|1", "SELECT name,wire,active FROM sigla_table");
@@ -291,9 +302,10 @@ static void test_tables_that_swap_their_names(void **state)
 {
     db_fixture *f = *state;
     tasks(f->db);
-    db_exec(f->db, "CREATE TABLE v(id INTEGER PRIMARY KEY, b); SELECT sigla_track('v');"
-                   "ALTER TABLE t RENAME TO x; ALTER TABLE v RENAME TO t; ALTER TABLE x RENAME TO v;"
-                   "INSERT INTO t VALUES(1,'b'); INSERT INTO v VALUES(3,'a')");
+    db_exec(f->db,
+            "CREATE TABLE v(id INTEGER PRIMARY KEY, b); SELECT sigla_track('v');"
+            "ALTER TABLE t RENAME TO x; ALTER TABLE v RENAME TO t; ALTER TABLE x RENAME TO v;"
+            "INSERT INTO t VALUES(1,'b'); INSERT INTO v VALUES(3,'a')");
     db_expect(f->db, "t|v\nv|t", "SELECT name,wire FROM sigla_table ORDER BY name");
     db_pending(f->db, "insert|t|1|{\"b\":\"b\"}\ninsert|v|3|{\"a\":\"a\"}");
 }
@@ -307,8 +319,9 @@ static void test_a_dropped_table_keeps_what_is_queued(void **state)
                    "INSERT INTO v VALUES(1)");
     db_expect(f->db, "t|3\nv|1", "SELECT \"table\",key FROM sigla_pending() ORDER BY n");
     db_refuses(f->db, "is gone", "SELECT * FROM sigla_marks('t',1)");
-    db_expect(f->db, "1|1", "SELECT t->>'tracked',t->>'missing' FROM (SELECT value AS t FROM "
-                            "json_each(sigla_status(),'$.tables')) WHERE t->>'name'='t'");
+    db_expect(f->db, "1|1",
+              "SELECT t->>'tracked',t->>'missing' FROM (SELECT value AS t FROM "
+              "json_each(sigla_status(),'$.tables')) WHERE t->>'name'='t'");
     db_exec(f->db, "SELECT sigla_refresh(); SELECT sigla_untrack('v')");
 }
 
@@ -325,10 +338,11 @@ static void test_a_rebuilt_table_is_tracked_again_and_its_marks_stay(void **stat
 {
     db_fixture *f = *state;
     tasks(f->db);
-    db_exec(f->db, "BEGIN; CREATE TABLE n(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b DEFAULT 0);"
-                   "INSERT INTO n(id,a) SELECT id,a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;"
-                   "COMMIT; SELECT sigla_refresh(); UPDATE t SET b=1 WHERE id=1;"
-                   "INSERT INTO t VALUES(3,'x',0)");
+    db_exec(f->db,
+            "BEGIN; CREATE TABLE n(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b DEFAULT 0);"
+            "INSERT INTO n(id,a) SELECT id,a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;"
+            "COMMIT; SELECT sigla_refresh(); UPDATE t SET b=1 WHERE id=1;"
+            "INSERT INTO t VALUES(3,'x',0)");
     db_pending(f->db, "update|t|1|{\"b\":1}\ninsert|t|3|{\"a\":\"x\",\"b\":0}");
     db_expect(f->db, "user", "SELECT origin FROM sigla_marks('t',2)");
     expect_current(f->db);
@@ -343,8 +357,9 @@ static void test_rows_written_into_a_rebuilt_table_before_anybody_looked(void **
                    "DROP TABLE t; ALTER TABLE n RENAME TO t; INSERT INTO t VALUES(6,6)");
     db_close(f->db);
     f->db = db_open(f);
-    db_expect(f->db, "insert|5|1970-01-01T00:00:00.000Z|migration\n"
-                     "insert|6|1970-01-01T00:00:00.000Z|migration",
+    db_expect(f->db,
+              "insert|5|1970-01-01T00:00:00.000Z|migration\n"
+              "insert|6|1970-01-01T00:00:00.000Z|migration",
               "SELECT op,key,at,origin FROM sigla_pending() ORDER BY n");
     /* The row that is not there is asked for again, not deleted for everybody. */
     db_expect(f->db, "|0", "SELECT cursor,seq FROM sigla_app");
@@ -379,7 +394,8 @@ static void test_vacuum_and_reindex(void **state)
     sqlite3_free(path);
 }
 
-/* ---- other databases ------------------------------------------------------------------------------ */
+/* ---- other databases
+ * ------------------------------------------------------------------------------ */
 
 static void test_tables_of_attached_databases_are_refused(void **state)
 {
@@ -426,14 +442,16 @@ static void test_a_temp_table_of_the_same_name_is_another_table(void **state)
 {
     db_fixture *f = *state;
     tasks(f->db);
-    db_exec(f->db, "CREATE TEMP TABLE t(id INTEGER PRIMARY KEY, a UNIQUE);"
-                   "INSERT INTO t VALUES(1,'temp'); INSERT INTO main.t VALUES(3,3);"
-                   "BEGIN; UPDATE main.t SET a=4 WHERE id=3; REPLACE INTO main.t VALUES(3,5); COMMIT");
+    db_exec(f->db,
+            "CREATE TEMP TABLE t(id INTEGER PRIMARY KEY, a UNIQUE);"
+            "INSERT INTO t VALUES(1,'temp'); INSERT INTO main.t VALUES(3,3);"
+            "BEGIN; UPDATE main.t SET a=4 WHERE id=3; REPLACE INTO main.t VALUES(3,5); COMMIT");
     db_pending(f->db, "insert|t|3|{\"a\":3}\nupdate|t|3|{\"a\":5}");
     db_refuses(f->db, "is in the database \"temp\"", "SELECT sigla_track('t')");
 }
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings
+ * ------------------------------------------------------------------------------------- */
 
 static void test_under_settings_that_distrust_the_schema(void **state)
 {
@@ -443,8 +461,9 @@ static void test_under_settings_that_distrust_the_schema(void **state)
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     tasks(f->db);
-    db_exec(f->db, "UPDATE t SET a=1 WHERE id=1; REPLACE INTO t VALUES(2,5); DELETE FROM t WHERE id=1;"
-                   "ALTER TABLE t ADD COLUMN b; UPDATE t SET b=6");
+    db_exec(f->db,
+            "UPDATE t SET a=1 WHERE id=1; REPLACE INTO t VALUES(2,5); DELETE FROM t WHERE id=1;"
+            "ALTER TABLE t ADD COLUMN b; UPDATE t SET b=6");
     db_pending(f->db, "update|t|1|{\"a\":1}\nupdate|t|2|{\"a\":5}\ndelete|t|1|{}\n"
                       "update|t|2|{\"b\":6}");
 }

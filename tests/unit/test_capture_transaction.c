@@ -13,8 +13,10 @@ static void table(sqlite3 *db)
 /* Keys by op, in the order queued. */
 static void expect_after(sqlite3 *db, const char *rows, const char *what)
 {
-    db_expect(db, rows, "SELECT group_concat(substr(op,1,1)||key,' ') FROM (SELECT * FROM "
-                        "sigla_pending() ORDER BY n) /* %s */", what);
+    db_expect(db, rows,
+              "SELECT group_concat(substr(op,1,1)||key,' ') FROM (SELECT * FROM "
+              "sigla_pending() ORDER BY n) /* %s */",
+              what);
     db_taken(db);
 }
 
@@ -23,7 +25,8 @@ static void expect(sqlite3 *db, const char *rows)
     expect_after(db, rows, "");
 }
 
-/* ---- savepoints and rollbacks -------------------------------------------------------------------- */
+/* ---- savepoints and rollbacks
+ * -------------------------------------------------------------------- */
 
 static void test_L1_a_rolled_back_transaction_leaves_nothing(void **state)
 {
@@ -92,8 +95,8 @@ static void test_L1_statements_that_fail_inside_savepoints(void **state)
     expect(f->db, "i2 i5 i6");
 }
 
-/* What was flushed early, by a call that makes a set of changes of its own, is undone and done again
- * with the rest. */
+/* What was flushed early, by a call that makes a set of changes of its own, is undone and done
+ * again with the rest. */
 static void test_L1_a_savepoint_around_an_early_flush(void **state)
 {
     db_fixture *f = *state;
@@ -136,7 +139,8 @@ static void test_names_interned_in_a_rolled_back_transaction_are_made_again(void
     db_pending(f->db, "insert|v|1|{\"b\":2}\ninsert|t|1|{\"a\":1}");
 }
 
-/* ---- several connections -------------------------------------------------------------------------- */
+/* ---- several connections
+ * -------------------------------------------------------------------------- */
 
 static void test_connections_write_one_after_the_other(void **state)
 {
@@ -201,8 +205,8 @@ static void test_L1_a_commit_that_was_busy_is_one_transaction_when_it_succeeds(v
 static void write_rows(const char *path, int writer)
 {
     sqlite3 *db = NULL;
-    bool ok = sqlite3_open(path, &db) == SQLITE_OK && sqlite3_busy_timeout(db, 60000) == SQLITE_OK &&
-              sigla_register(db) == SIGLA_OK;
+    bool ok = sqlite3_open(path, &db) == SQLITE_OK &&
+              sqlite3_busy_timeout(db, 60000) == SQLITE_OK && sigla_register(db) == SIGLA_OK;
     for (int i = 0; ok && i < 40; i++) {
         char *sql = sqlite3_mprintf("BEGIN IMMEDIATE; INSERT INTO t VALUES(%d,%d,NULL);"
                                     "UPDATE t SET a=a||'+' WHERE id=-1; COMMIT",
@@ -234,14 +238,17 @@ static void test_processes_that_write_at_once_get_numbers_and_stamps_of_their_ow
     }
     f->db = db_open(f);
     db_expect(f->db, "160", "SELECT length(a) FROM t WHERE id=-1");
-    db_expect(f->db, "160|160|160", "SELECT count(*),count(DISTINCT key),count(DISTINCT at) FROM "
-                                    "sigla_pending() WHERE op='insert'");
+    db_expect(f->db, "160|160|160",
+              "SELECT count(*),count(DISTINCT key),count(DISTINCT at) FROM "
+              "sigla_pending() WHERE op='insert'");
     db_expect(f->db, "1|321|320", "SELECT count(*)=max(n)-1,max(n),count(*) FROM sigla_pending()");
-    db_expect(f->db, "0", "SELECT count(*) FROM (SELECT at<lag(at) OVER (ORDER BY n) AS back FROM "
-                          "sigla_pending()) WHERE back");
+    db_expect(f->db, "0",
+              "SELECT count(*) FROM (SELECT at<lag(at) OVER (ORDER BY n) AS back FROM "
+              "sigla_pending()) WHERE back");
 }
 
-/* ---- without Sigla ------------------------------------------------------------------------------ */
+/* ---- without Sigla ------------------------------------------------------------------------------
+ */
 
 static void test_a_connection_without_sigla_cannot_write_and_changes_nothing(void **state)
 {

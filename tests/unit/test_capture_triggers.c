@@ -90,9 +90,10 @@ static void delete_body(sqlite3 *db)
     db_taken(db);
     db_exec(db, "DELETE FROM t WHERE id=1");
     /* Each row that is gone was queued, no other. */
-    db_expect(db, "1", "SELECT (SELECT group_concat(key) FROM (SELECT key FROM sigla_pending() ORDER BY "
-                       "key))=(SELECT group_concat(id) FROM (SELECT value AS id FROM "
-                       "json_each('[1,2,3,4]') WHERE value NOT IN (SELECT id FROM t) ORDER BY 1))");
+    db_expect(db, "1",
+              "SELECT (SELECT group_concat(key) FROM (SELECT key FROM sigla_pending() ORDER BY "
+              "key))=(SELECT group_concat(id) FROM (SELECT value AS id FROM "
+              "json_each('[1,2,3,4]') WHERE value NOT IN (SELECT id FROM t) ORDER BY 1))");
 }
 
 static void test_after_delete_that_deletes_children(void **state)
@@ -116,10 +117,11 @@ static void raise_body(sqlite3 *db)
 
 static void test_a_trigger_that_raises(void **state)
 {
-    in_both_orders(*state, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
-                   "CREATE TRIGGER mine AFTER UPDATE ON t WHEN NEW.v<0 BEGIN SELECT RAISE(ABORT,'no'); "
-                   "END",
-                   raise_body);
+    in_both_orders(
+        *state, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TRIGGER mine AFTER UPDATE ON t WHEN NEW.v<0 BEGIN SELECT RAISE(ABORT,'no'); "
+        "END",
+        raise_body);
 }
 
 static void ignore_body(sqlite3 *db)
@@ -134,11 +136,12 @@ static void ignore_body(sqlite3 *db)
 
 static void test_a_trigger_that_ignores_rows(void **state)
 {
-    in_both_orders(*state, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
-                   "CREATE TRIGGER mine BEFORE UPDATE ON t WHEN NEW.v<0 BEGIN SELECT RAISE(IGNORE); "
-                   "END; CREATE TRIGGER mine2 BEFORE DELETE ON t WHEN OLD.id=2 BEGIN SELECT "
-                   "RAISE(IGNORE); END",
-                   ignore_body);
+    in_both_orders(
+        *state, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TRIGGER mine BEFORE UPDATE ON t WHEN NEW.v<0 BEGIN SELECT RAISE(IGNORE); "
+        "END; CREATE TRIGGER mine2 BEFORE DELETE ON t WHEN OLD.id=2 BEGIN SELECT "
+        "RAISE(IGNORE); END",
+        ignore_body);
 }
 
 static void test_a_temp_trigger_of_this_connection(void **state)
@@ -171,14 +174,16 @@ static void test_a_trigger_may_ask_who_writes(void **state)
     db_expect(f->db, "0|NULL", "SELECT * FROM log");
 }
 
-/* ---- foreign keys -------------------------------------------------------------------------------- */
+/* ---- foreign keys
+ * -------------------------------------------------------------------------------- */
 
 static void family(sqlite3 *db, const char *action)
 {
-    db_exec(db, "PRAGMA foreign_keys=ON; CREATE TABLE p(id TEXT PRIMARY KEY, v);"
-                "CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT DEFAULT 'z' REFERENCES p %s);"
-                "SELECT sigla_track('p'),sigla_track('c');"
-                "INSERT INTO p VALUES('a',1),('z',1); INSERT INTO c VALUES(1,'a'),(2,'a'),(3,'z')",
+    db_exec(db,
+            "PRAGMA foreign_keys=ON; CREATE TABLE p(id TEXT PRIMARY KEY, v);"
+            "CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT DEFAULT 'z' REFERENCES p %s);"
+            "SELECT sigla_track('p'),sigla_track('c');"
+            "INSERT INTO p VALUES('a',1),('z',1); INSERT INTO c VALUES(1,'a'),(2,'a'),(3,'z')",
             action);
     db_taken(db);
 }
@@ -213,8 +218,9 @@ static void test_on_update_cascade(void **state)
     db_fixture *f = *state;
     family(f->db, "ON UPDATE CASCADE");
     db_exec(f->db, "UPDATE p SET id='b' WHERE id='a'");
-    db_expect(f->db, "c|update|1|{\"p\":\"b\"}\nc|update|2|{\"p\":\"b\"}\np|delete|a|{}\n"
-                     "p|insert|b|{\"v\":1}",
+    db_expect(f->db,
+              "c|update|1|{\"p\":\"b\"}\nc|update|2|{\"p\":\"b\"}\np|delete|a|{}\n"
+              "p|insert|b|{\"v\":1}",
               "SELECT \"table\",op,key,fields FROM sigla_pending() ORDER BY 1,2,3");
 }
 

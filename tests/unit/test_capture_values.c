@@ -13,10 +13,22 @@ typedef struct sample {
     const char *json;
 } sample;
 
-#define INT(v, text) {.type = SQLITE_INTEGER, .i = (v), .json = (text)}
-#define REAL(v, text) {.type = SQLITE_FLOAT, .r = (v), .json = (text)}
-#define TEXT(s, text) {.type = SQLITE_TEXT, .bytes = (s), .n = sizeof(s) - 1, .json = (text)}
-#define BLOB(s, text) {.type = SQLITE_BLOB, .bytes = (s), .n = sizeof(s) - 1, .json = (text)}
+#define INT(v, text)                                                                               \
+    {                                                                                              \
+        .type = SQLITE_INTEGER, .i = (v), .json = (text)                                           \
+    }
+#define REAL(v, text)                                                                              \
+    {                                                                                              \
+        .type = SQLITE_FLOAT, .r = (v), .json = (text)                                             \
+    }
+#define TEXT(s, text)                                                                              \
+    {                                                                                              \
+        .type = SQLITE_TEXT, .bytes = (s), .n = sizeof(s) - 1, .json = (text)                      \
+    }
+#define BLOB(s, text)                                                                              \
+    {                                                                                              \
+        .type = SQLITE_BLOB, .bytes = (s), .n = sizeof(s) - 1, .json = (text)                      \
+    }
 
 static const sample samples[] = {
     {.type = SQLITE_NULL, .json = "null"},
@@ -103,8 +115,10 @@ static void test_every_value_by_update_to_every_other(void **state)
             run(f->db, "UPDATE t SET v=?1", &samples[i]);
             db_taken(f->db);
             run(f->db, "UPDATE t SET v=?1", &samples[k]);
-            if (i == k) db_pending(f->db, "");
-            else expect_last(f->db, "update", samples[k].json);
+            if (i == k)
+                db_pending(f->db, "");
+            else
+                expect_last(f->db, "update", samples[k].json);
         }
     }
 }
@@ -140,8 +154,9 @@ static void test_every_value_by_replace(void **state)
 static void test_values_are_queued_as_the_columns_affinity_makes_them(void **state)
 {
     db_fixture *f = *state;
-    db_exec(f->db, "CREATE TABLE t(id INTEGER PRIMARY KEY, i INT, r REAL, n NUMERIC, t TEXT, b BLOB);"
-                   "SELECT sigla_track('t'); INSERT INTO t VALUES(1,'7',7,7.0,7,7)");
+    db_exec(f->db,
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, i INT, r REAL, n NUMERIC, t TEXT, b BLOB);"
+            "SELECT sigla_track('t'); INSERT INTO t VALUES(1,'7',7,7.0,7,7)");
     db_pending(f->db, "insert|t|1|{\"i\":7,\"r\":7.0,\"n\":7,\"t\":\"7\",\"b\":7}");
     db_taken(f->db);
     db_exec(f->db, "UPDATE t SET i=7.0, r=7, n='7', t='7', b='7'");

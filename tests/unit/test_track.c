@@ -10,7 +10,8 @@ static void notes(sqlite3 *db, const char *options)
     db_exec(db, NOTES "; SELECT sigla_track('notes',%Q)", options);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------- */
+/* ---- what is refused ----------------------------------------------------------------------------
+ */
 
 static void test_what_cannot_be_tracked_is_refused_with_the_reason(void **state)
 {
@@ -64,10 +65,23 @@ static void test_a_row_whose_key_is_null_is_named(void **state)
 static void test_bad_options_are_refused_and_the_known_ones_named(void **state)
 {
     static const char *const bad[] = {
-        "x", "[]", "{", "{}x", "null", "{\"colour\":1}", "{\"app\":1}", "{\"app\":\"\"}",
-        "{\"as\":null}", "{\"as\":\"a\\u0000b\"}", "{\"local\":\"title\"}", "{\"local\":[1]}",
-        "{\"local\":[[\"title\"]]}", "{\"groups\":[\"lat\"]}", "{\"groups\":[[[\"lat\"]]]}",
-        "{\"json\":{}}", "{\"groups\":[[\"lat\",\"lon\"],[\"lon\",\"title\"]]}",
+        "x",
+        "[]",
+        "{",
+        "{}x",
+        "null",
+        "{\"colour\":1}",
+        "{\"app\":1}",
+        "{\"app\":\"\"}",
+        "{\"as\":null}",
+        "{\"as\":\"a\\u0000b\"}",
+        "{\"local\":\"title\"}",
+        "{\"local\":[1]}",
+        "{\"local\":[[\"title\"]]}",
+        "{\"groups\":[\"lat\"]}",
+        "{\"groups\":[[[\"lat\"]]]}",
+        "{\"json\":{}}",
+        "{\"groups\":[[\"lat\",\"lon\"],[\"lon\",\"title\"]]}",
     };
     db_fixture *f = *state;
     db_exec(f->db, NOTES);
@@ -108,14 +122,16 @@ static void test_functions_that_change_things_are_not_for_triggers(void **state)
     db_refuses(f->db, "unsafe use of sigla_untrack", "INSERT INTO log VALUES(1)");
 }
 
-/* ---- options -------------------------------------------------------------------------------------- */
+/* ---- options
+ * -------------------------------------------------------------------------------------- */
 
 static void test_app_and_wire_name(void **state)
 {
     db_fixture *f = *state;
     notes(f->db, "{\"app\":\"todo\",\"as\":\"n\"}");
-    db_expect(f->db, "notes|n|todo", "SELECT t.name,wire,a.name FROM sigla_table t JOIN sigla_app a "
-                                     "ON a.id=t.app");
+    db_expect(f->db, "notes|n|todo",
+              "SELECT t.name,wire,a.name FROM sigla_table t JOIN sigla_app a "
+              "ON a.id=t.app");
     db_exec(f->db, "INSERT INTO notes(id) VALUES('a')");
     db_expect(f->db, "todo|notes", "SELECT app,\"table\" FROM sigla_pending()");
     db_exec(f->db, "CREATE TABLE n(id INTEGER PRIMARY KEY)");
@@ -133,8 +149,9 @@ static void test_local_columns_stay(void **state)
 {
     db_fixture *f = *state;
     notes(f->db, "{\"local\":[\"BODY\",\"l\\u0061t\"]}");
-    db_exec(f->db, "INSERT INTO notes VALUES('a','t','b',1,2); UPDATE notes SET body='x', lat=5;"
-                   "UPDATE notes SET body='y', title='z'; REPLACE INTO notes VALUES('a','z','w',9,2)");
+    db_exec(f->db,
+            "INSERT INTO notes VALUES('a','t','b',1,2); UPDATE notes SET body='x', lat=5;"
+            "UPDATE notes SET body='y', title='z'; REPLACE INTO notes VALUES('a','z','w',9,2)");
     db_pending(f->db, "insert|notes|a|{\"title\":\"t\",\"lon\":2.0}\n"
                       "update|notes|a|{\"title\":\"z\"}");
 }
@@ -175,8 +192,9 @@ static void test_tracking_again_is_idempotent(void **state)
     for (int i = 0; i < 3; i++)
         db_exec(f->db, "SELECT sigla_track('NOTES'); SELECT sigla_refresh()");
     db_expect(f->db, tables, "SELECT * FROM sigla_table");
-    db_expect(f->db, "1|1|c|9", "SELECT (SELECT count(*) FROM sigla_pending()),count(*),cursor,seq "
-                                "FROM sigla_app");
+    db_expect(f->db, "1|1|c|9",
+              "SELECT (SELECT count(*) FROM sigla_pending()),count(*),cursor,seq "
+              "FROM sigla_app");
     char *after = db_rows(f->db, "SELECT * FROM sqlite_schema; ");
     assert_int_equal(strlen(before), strlen(after));
     sqlite3_free(before);
@@ -199,7 +217,8 @@ static void test_L4_rows_from_before_are_adopted_under_the_bottom_stamp(void **s
               "SELECT field,value,origin FROM sigla_marks('notes','a') WHERE field='title'");
 }
 
-/* ---- sigla_untrack --------------------------------------------------------------------------------- */
+/* ---- sigla_untrack
+ * --------------------------------------------------------------------------------- */
 
 static void test_untracked_tables_are_ordinary_again(void **state)
 {
@@ -211,8 +230,9 @@ static void test_untracked_tables_are_ordinary_again(void **state)
     db_exec(plain, "INSERT INTO notes(id) VALUES('b')");
     db_close(plain);
     db_expect(f->db, "insert|a", "SELECT op,key FROM sigla_pending()");
-    db_expect(f->db, "title|user", "SELECT field,origin FROM sigla_marks('notes','a') WHERE "
-                                   "field='title'");
+    db_expect(f->db, "title|user",
+              "SELECT field,origin FROM sigla_marks('notes','a') WHERE "
+              "field='title'");
     db_refuses(f->db, "the table \"other\" is not tracked", "SELECT sigla_untrack('other')");
 }
 
@@ -229,14 +249,16 @@ static void test_what_was_changed_untracked_is_found_when_tracked_again(void **s
 {
     db_fixture *f = *state;
     notes(f->db, "{\"json\":[\"body\"]}");
-    db_exec(f->db, "INSERT INTO notes VALUES('same','1','[1]',1,1),('edited','1','[1]',1,1),"
-                   "('gone','1','[1]',1,1),('dead','1','[1]',1,1); DELETE FROM notes WHERE id='dead';"
-                   "UPDATE sigla_app SET cursor='c', seq=3; SELECT sigla_untrack('notes')");
+    db_exec(f->db,
+            "INSERT INTO notes VALUES('same','1','[1]',1,1),('edited','1','[1]',1,1),"
+            "('gone','1','[1]',1,1),('dead','1','[1]',1,1); DELETE FROM notes WHERE id='dead';"
+            "UPDATE sigla_app SET cursor='c', seq=3; SELECT sigla_untrack('notes')");
     db_taken(f->db);
-    db_exec(f->db, "UPDATE notes SET title=2, lat=NULL WHERE id='edited';"
-                   "DELETE FROM notes WHERE id='gone'; INSERT INTO notes(id) VALUES('new'),('dead');"
-                   "ALTER TABLE notes ADD COLUMN extra; UPDATE notes SET extra=7 WHERE id='same';"
-                   "SELECT sigla_track('notes')");
+    db_exec(f->db,
+            "UPDATE notes SET title=2, lat=NULL WHERE id='edited';"
+            "DELETE FROM notes WHERE id='gone'; INSERT INTO notes(id) VALUES('new'),('dead');"
+            "ALTER TABLE notes ADD COLUMN extra; UPDATE notes SET extra=7 WHERE id='same';"
+            "SELECT sigla_track('notes')");
     db_expect(f->db,
               "insert|new|migration|1970\nupdate|same|migration|2023\n"
               "update|edited|migration|2023\ninsert|dead|migration|2023",
@@ -267,8 +289,9 @@ static void test_a_table_renamed_while_untracked_is_known_by_its_wire_name(void 
 {
     db_fixture *f = *state;
     notes(f->db, "{}");
-    db_exec(f->db, "INSERT INTO notes(id) VALUES('a'); SELECT sigla_untrack('notes');"
-                   "ALTER TABLE notes RENAME TO memos; SELECT sigla_track('memos','{\"as\":\"notes\"}')");
+    db_exec(f->db,
+            "INSERT INTO notes(id) VALUES('a'); SELECT sigla_untrack('notes');"
+            "ALTER TABLE notes RENAME TO memos; SELECT sigla_track('memos','{\"as\":\"notes\"}')");
     db_expect(f->db, "memos|notes|1", "SELECT name,wire,active FROM sigla_table");
     db_expect(f->db, "1", "SELECT count(*) FROM sigla_pending()");
     db_expect(f->db, "user", "SELECT DISTINCT origin FROM sigla_marks('memos','a')");
@@ -282,10 +305,12 @@ static void test_L16_other_tables_are_never_touched(void **state)
                          "INSERT INTO private VALUES(2,3); SELECT sigla_sweep('updatedAt')");
     db_expect(f->db, "2\n3", "SELECT updatedAt FROM private");
     db_pending(f->db, "");
-    db_expect(f->db, "", "SELECT name FROM sqlite_schema WHERE tbl_name='private' AND type='trigger'");
+    db_expect(f->db, "",
+              "SELECT name FROM sqlite_schema WHERE tbl_name='private' AND type='trigger'");
 }
 
-/* ---- sigla_sweep ----------------------------------------------------------------------------------- */
+/* ---- sigla_sweep
+ * ----------------------------------------------------------------------------------- */
 
 static void test_sweep_empties_the_column_everywhere_as_a_migration(void **state)
 {
@@ -299,8 +324,10 @@ static void test_sweep_empties_the_column_everywhere_as_a_migration(void **state
                    "INSERT INTO d VALUES(5)");
     db_taken(f->db);
     db_exec(f->db, "SELECT sigla_sweep('updatedAt')");
-    db_expect(f->db, "a|update|1|{\"UpdatedAt\":null}|migration\nb|update|1|{\"updatedat\":null}|migration",
-              "SELECT \"table\",op,key,fields,origin FROM sigla_pending() ORDER BY 1");
+    db_expect(
+        f->db,
+        "a|update|1|{\"UpdatedAt\":null}|migration\nb|update|1|{\"updatedat\":null}|migration",
+        "SELECT \"table\",op,key,fields,origin FROM sigla_pending() ORDER BY 1");
     db_expect(f->db, "NULL\nNULL", "SELECT UpdatedAt FROM a");
     db_expect(f->db, "5", "SELECT updatedAt FROM d");
     db_taken(f->db);
@@ -313,16 +340,18 @@ static void test_sweep_empties_the_column_everywhere_as_a_migration(void **state
 static void test_a_table_that_cannot_be_swept_does_not_stop_the_others(void **state)
 {
     db_fixture *f = *state;
-    db_exec(f->db, "CREATE TABLE a(id INTEGER PRIMARY KEY, u NOT NULL);"
-                   "CREATE TABLE b(id INTEGER PRIMARY KEY, u);"
-                   "CREATE TABLE \"c c\"(id INTEGER PRIMARY KEY, u CHECK(u IS NOT NULL));"
-                   "SELECT sigla_track('a'),sigla_track('b'),sigla_track('c c');"
-                   "INSERT INTO a VALUES(1,1); INSERT INTO b VALUES(1,1); INSERT INTO \"c c\" VALUES(1,1);"
-                   "SELECT sigla_as('{\"kind\":\"user\",\"principalId\":\"ann\"}')");
+    db_exec(f->db,
+            "CREATE TABLE a(id INTEGER PRIMARY KEY, u NOT NULL);"
+            "CREATE TABLE b(id INTEGER PRIMARY KEY, u);"
+            "CREATE TABLE \"c c\"(id INTEGER PRIMARY KEY, u CHECK(u IS NOT NULL));"
+            "SELECT sigla_track('a'),sigla_track('b'),sigla_track('c c');"
+            "INSERT INTO a VALUES(1,1); INSERT INTO b VALUES(1,1); INSERT INTO \"c c\" VALUES(1,1);"
+            "SELECT sigla_as('{\"kind\":\"user\",\"principalId\":\"ann\"}')");
     db_taken(f->db);
     db_refuses(f->db, "swept everywhere but in \"a\": NOT NULL constraint failed",
                "SELECT sigla_sweep('u')");
-    db_expect(f->db, "1|NULL|1", "SELECT (SELECT u FROM a),(SELECT u FROM b),(SELECT u FROM \"c c\")");
+    db_expect(f->db, "1|NULL|1",
+              "SELECT (SELECT u FROM a),(SELECT u FROM b),(SELECT u FROM \"c c\")");
     db_expect(f->db, "b|migration", "SELECT \"table\",origin FROM sigla_pending()");
     db_taken(f->db);
     db_exec(f->db, "UPDATE a SET u=2; UPDATE b SET u=2");
@@ -341,7 +370,8 @@ static void test_sweep_of_nothing(void **state)
     db_pending(f->db, "");
 }
 
-/* ---- before anything is tracked --------------------------------------------------------------------- */
+/* ---- before anything is tracked
+ * --------------------------------------------------------------------- */
 
 static void test_reading_a_database_without_sigla_writes_nothing(void **state)
 {
