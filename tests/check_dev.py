@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The front door in a tree made for it: ./dev, with small stand-ins for the programs it calls."""
+"""The front door in a tree made for it: ./dev, with small stand-ins for the programs it calls.
+
+timeout: 400
+"""
 
 import os
 import shutil

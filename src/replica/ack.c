@@ -236,7 +236,11 @@ static void remark_pending(sg_replica *r, uint32_t client, int64_t limit_us, sg_
         sqlite3_reset(s);
         if (*err == SG_OK) *err = hold.err;
         n = row.n + row.count;
-        if (limit_us != 0 && row.at_us <= limit_us) continue;
+        if (limit_us != 0 && row.at_us <= limit_us) {
+            /* Later rows get times above those that stay (L3). */
+            if (row.at_us > c->clock.last_us) c->clock.last_us = row.at_us;
+            continue;
+        }
         sg_remark to = {.client = client};
         if (limit_us != 0) to.at_us = sg_clock_tick(&c->clock, sg_replica_now(r));
         sg_fold_remark(r, sg_buf_view(&hold), row.n, row.n, n - 1, &to, err);

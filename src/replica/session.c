@@ -464,7 +464,13 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     if (page->synced_until.n == 0 || page->synced_until.n > SG_CURSOR_MAX)
         return sg_replica_fail(s->r, SG_BADREQUEST, "the server's answer has no cursor");
     sg_session_page(s, &s->pages, s->app, json, page->has_more, &err);
-    if (err != SG_OK) return err;
+    if (err != SG_OK) {
+        /* What was held is gone: begin again where the database stands, or pages would be missed.
+         */
+        s->pull_cursor[0] = '\0';
+        sg_buf_clear(&s->pages);
+        return err;
+    }
     bool held = s->pages.n != 0;
     memcpy(s->pull_cursor, page->synced_until.p, page->synced_until.n);
     s->pull_cursor[held ? page->synced_until.n : 0] = '\0';

@@ -49,6 +49,7 @@ sg_counters sg_counters_load(sg_replica *r, int *err)
     sg_counters c = {.next_n = sg_state_int(r, "next_n", 1, err)};
     c.clock.last_us = sg_state_int(r, "hlc_us", 0, err);
     c.clock.offset_us = sg_state_int(r, "offset_us", 0, err);
+    c.clock.seen_us = sg_state_int(r, "seen_us", 0, err);
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_TAIL, err);
     if (s != NULL && sg_sql_row(s, err)) {
         int64_t n = sqlite3_column_int64(s, 0), at_us = sqlite3_column_int64(s, 1);
@@ -64,6 +65,7 @@ void sg_counters_store(sg_replica *r, const sg_counters *c, int *err)
     sg_state_set_int(r, "next_n", c->next_n, err);
     sg_state_set_int(r, "hlc_us", c->clock.last_us, err);
     sg_state_set_int(r, "offset_us", c->clock.offset_us, err);
+    sg_state_set_int(r, "seen_us", c->clock.seen_us, err);
 }
 
 void sg_uuid7(int64_t now_us, char out[37])

@@ -673,7 +673,7 @@ static void test_the_outbox_replayed_is_the_table(void **state)
         play(f, strtoull(seed, NULL, 10));
         return;
     }
-    uint64_t n = rounds != NULL ? strtoull(rounds, NULL, 10) : 120;
+    uint64_t n = rounds != NULL ? strtoull(rounds, NULL, 10) : 60;
     for (uint64_t i = 1; i <= n; i++)
         play(f, i);
 }
