@@ -94,6 +94,26 @@ static void L1_parts_are_sent_again_after_the_server_has_dropped_them(void **sta
 /* ---- L4
  * ------------------------------------------------------------------------------------------- */
 
+static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2500) "
+                   "INSERT INTO t SELECT 'k'||i, i, 'x' FROM n");
+    device_sync(a);
+    sqlite3 *other;
+    assert_int_equal(sqlite3_open(b->path, &other), SQLITE_OK);
+    assert_true(device_step(b, FATE_FINE));
+    assert_true(device_step(b, FATE_FINE));
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_true(device_step(b, FATE_FINE));
+    assert_int_equal(device_int(b, "SELECT count(*) FROM t"), 0);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    device_sync(b);
+    assert_same(a, b, ROWS);
+}
+
 static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state)
 {
     world *w = *state;
@@ -485,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(L1_a_large_transaction_is_pushed_in_parts_and_seen_whole),
         T(L1_parts_are_sent_again_after_the_server_has_dropped_them),
+        T(L7_pages_that_could_not_be_written_are_pulled_again),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
         T(L9_a_refused_change_stands_alone_and_can_be_retried),
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
