@@ -142,17 +142,26 @@ static int read_columns(sg_replica *r, sg_table *t)
     return err;
 }
 
+/* The user's triggers. SQLite runs the newest first, and ours must be: where a later one fails in a
+ * statement with OR FAIL, what was written before stays, and must have been captured. */
 static void read_own_triggers(sg_replica *r, sg_table *t, int *err)
 {
     sqlite3_stmt *s = NULL;
     sg_sql_prepare(r->db, &s,
-                   "SELECT 1 FROM (SELECT type,tbl_name,name FROM main.sqlite_schema UNION ALL "
-                   "SELECT type,tbl_name,name FROM temp.sqlite_schema) WHERE type='trigger' AND "
+                   "SELECT count(*),coalesce(max(n)>(SELECT rowid FROM main.sqlite_schema WHERE "
+                   "type='trigger' AND name='sigla_insert_'||?2),0) FROM (SELECT rowid AS "
+                   "n,type,tbl_name,name FROM main.sqlite_schema UNION ALL SELECT "
+                   "0,type,tbl_name,name FROM temp.sqlite_schema) WHERE type='trigger' AND "
                    "tbl_name=?1 COLLATE NOCASE AND name NOT LIKE 'sigla\\_%' ESCAPE '\\'",
                    err);
     if (*err != SG_OK) return;
     sg_sql_bind_text(s, 1, sg_slice_str(t->name));
-    t->triggers = sg_sql_row(s, err);
+    sqlite3_bind_int64(s, 2, t->id);
+    if (sg_sql_row(s, err)) {
+        bool newer = sqlite3_column_int(s, 1) != 0;
+        t->triggers = sqlite3_column_int(s, 0) != 0;
+        t->stale = t->stale || (newer && t->active && !t->missing);
+    }
     sqlite3_finalize(s);
 }
 

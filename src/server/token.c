@@ -3,7 +3,7 @@
 #include "wire/json.h"
 #include "wire/value.h"
 
-/* --- making ----------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 static void put_claims(sg_jsonw *w, const sg_claims *c, int64_t now_s)
 {
@@ -57,7 +57,7 @@ int sg_token_make(const sg_key *key, const sg_claims *claims, int64_t now_s, sg_
     return out->err;
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Everything up to the next dot; the rest stays in *text. */
 static sg_slice part(sg_slice *text)
@@ -77,7 +77,7 @@ static sg_slice decode(sg_slice text, sg_arena *arena, int *err)
     sg_buf_init(&bytes, SG_TOKEN_MAX);
     sg_slice out = {NULL, 0};
     int bad = sg_base64url_decode(&bytes, text);
-    if (bad == SG_NOMEM) *err = bad;
+    if (bad == SG_NOMEM || bytes.err == SG_NOMEM) *err = SG_NOMEM;
     if (bad == SG_OK) out = sg_arena_copy(arena, sg_buf_view(&bytes), err);
     sg_buf_deinit(&bytes);
     return out;
@@ -192,7 +192,7 @@ int sg_token_read(const sg_key *key, sg_slice token, int64_t now_s, sg_arena *ar
         read_claim(&j, name, arena, &p);
     if (p.err != SG_OK) return p.err;
     *why = "the token's claims are malformed";
-    if (!sg_json_end(&j)) return SG_UNAUTHORIZED;
+    if (!sg_json_end(&j)) return j.err == SG_NOMEM ? SG_NOMEM : SG_UNAUTHORIZED;
     p.claims.user = sg_user_name(p.claims.user);
     *why = judge(&p, now_s);
     *claims = p.claims;

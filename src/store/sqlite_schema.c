@@ -1,5 +1,5 @@
 /*
- * Tables of the SQLite store (spec/storage.md).
+ * Tables of the SQLite store.
  *
  * Texts are numbers everywhere else, so that a record's key is compared as three small integers and
  * one key, and marks stay a few bytes. History is append-only by seq; a record leads to its newest

@@ -198,8 +198,7 @@ static void test_bad_actors_are_refused(void **state)
                                       "{\"kind\":\"user\"}",
                                       "{\"kind\":\"boss\",\"principalId\":\"x\"}",
                                       "{\"kind\":\"user\",\"principalId\":7}",
-                                      "{\"kind\":\"user\",\"principalId\":\"x\"} "
-                                      "x"};
+                                      "{\"kind\":\"user\",\"principalId\":\"x\"}x"};
     db_fixture *f = *state;
     table(f->db);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

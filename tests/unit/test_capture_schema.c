@@ -153,8 +153,7 @@ static void test_as_many_columns_as_may_be(void **state)
     db_expect(f->db, "{\"c1\":\"x\"}", "SELECT fields FROM sigla_pending() WHERE n=4");
 }
 
-/* ---- columns that come later -------------------------------------------------------------------
- */
+/* ---- columns that come later ---- */
 
 static void tasks(sqlite3 *db)
 {
@@ -263,8 +262,7 @@ static void test_a_tracked_column_is_dropped_when_it_was_made_local(void **state
     expect_current(f->db);
 }
 
-/* ---- indexes that come later --------------------------------------------------------------------
- */
+/* ---- indexes that come later ---- */
 
 static void test_a_unique_index_made_after_tracking_is_watched(void **state)
 {

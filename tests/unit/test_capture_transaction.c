@@ -247,8 +247,7 @@ static void test_processes_that_write_at_once_get_numbers_and_stamps_of_their_ow
               "sigla_pending()) WHERE back");
 }
 
-/* ---- without Sigla ------------------------------------------------------------------------------
- */
+/* ---- without Sigla ---- */
 
 static void test_a_connection_without_sigla_cannot_write_and_changes_nothing(void **state)
 {

@@ -144,6 +144,27 @@ static void test_a_trigger_that_ignores_rows(void **state)
         ignore_body);
 }
 
+/* What OR FAIL leaves must have been captured before the trigger that failed. */
+static void fail_body(sqlite3 *db)
+{
+    db_exec(db, "SELECT sigla_refresh(); INSERT INTO t VALUES(1,1),(2,2)");
+    db_taken(db);
+    db_fails(db, SQLITE_CONSTRAINT, "INSERT OR FAIL INTO t VALUES(3,3),(4,-4),(5,5)");
+    db_fails(db, SQLITE_CONSTRAINT, "UPDATE OR FAIL t SET v=v-2");
+    db_expect(db, "1|-1\n2|2\n3|3\n4|-4", "SELECT * FROM t");
+    expect(db, "insert|3|{\"v\":3}\ninsert|4|{\"v\":-4}\nupdate|1|{\"v\":-1}");
+}
+
+static void test_a_trigger_that_fails(void **state)
+{
+    in_both_orders(
+        *state, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TRIGGER mine AFTER UPDATE ON t WHEN NEW.v<0 BEGIN SELECT RAISE(FAIL,'no'); "
+        "END; CREATE TRIGGER mine2 AFTER INSERT ON t WHEN NEW.v<0 BEGIN SELECT "
+        "RAISE(FAIL,'no'); END",
+        fail_body);
+}
+
 static void test_a_temp_trigger_of_this_connection(void **state)
 {
     db_fixture *f = *state;
@@ -257,6 +278,7 @@ int main(void)
         TEST(test_after_delete_that_deletes_children),
         TEST(test_a_trigger_that_raises),
         TEST(test_a_trigger_that_ignores_rows),
+        TEST(test_a_trigger_that_fails),
         TEST(test_a_temp_trigger_of_this_connection),
         TEST(test_a_view_with_instead_of_triggers),
         TEST(test_a_trigger_may_ask_who_writes),

@@ -1,0 +1,210 @@
+#include "lib/faulty_vfs.h"
+
+#include <string.h>
+
+static int countdown; /* writes until the one that fails; 0: none will */
+static int fail_code;
+static bool is_dead, has_failed;
+
+void faulty_vfs_fail_at(int n, int code, bool dead)
+{
+    countdown = n;
+    fail_code = code;
+    is_dead = dead;
+    has_failed = false;
+}
+
+bool faulty_vfs_failed(void)
+{
+    return has_failed;
+}
+
+/* To be asked once before each write. */
+static bool fails(void)
+{
+    if (has_failed && is_dead) return true;
+    if (countdown == 0 || --countdown > 0) return false;
+    has_failed = true;
+    return true;
+}
+
+typedef struct faulty_file {
+    sqlite3_file base;
+    sqlite3_file *real; /* behind this struct */
+} faulty_file;
+
+static sqlite3_file *real(sqlite3_file *f)
+{
+    return ((faulty_file *)f)->real;
+}
+
+static int f_close(sqlite3_file *f)
+{
+    return real(f)->pMethods->xClose(real(f));
+}
+
+static int f_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+{
+    return real(f)->pMethods->xRead(real(f), to, n, at);
+}
+
+static int f_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+{
+    return fails() ? fail_code : real(f)->pMethods->xWrite(real(f), from, n, at);
+}
+
+static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
+{
+    return fails() ? SQLITE_IOERR_TRUNCATE : real(f)->pMethods->xTruncate(real(f), size);
+}
+
+static int f_sync(sqlite3_file *f, int flags)
+{
+    return fails() ? SQLITE_IOERR_FSYNC : real(f)->pMethods->xSync(real(f), flags);
+}
+
+static int f_size(sqlite3_file *f, sqlite3_int64 *size)
+{
+    return real(f)->pMethods->xFileSize(real(f), size);
+}
+
+static int f_lock(sqlite3_file *f, int level)
+{
+    return real(f)->pMethods->xLock(real(f), level);
+}
+
+static int f_unlock(sqlite3_file *f, int level)
+{
+    return real(f)->pMethods->xUnlock(real(f), level);
+}
+
+static int f_check(sqlite3_file *f, int *out)
+{
+    return real(f)->pMethods->xCheckReservedLock(real(f), out);
+}
+
+static int f_control(sqlite3_file *f, int op, void *arg)
+{
+    return real(f)->pMethods->xFileControl(real(f), op, arg);
+}
+
+static int f_sector(sqlite3_file *f)
+{
+    return real(f)->pMethods->xSectorSize(real(f));
+}
+
+static int f_device(sqlite3_file *f)
+{
+    return real(f)->pMethods->xDeviceCharacteristics(real(f));
+}
+
+static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+    return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
+}
+
+static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags)
+{
+    return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
+}
+
+static void f_shm_barrier(sqlite3_file *f)
+{
+    real(f)->pMethods->xShmBarrier(real(f));
+}
+
+static int f_shm_unmap(sqlite3_file *f, int remove)
+{
+    return real(f)->pMethods->xShmUnmap(real(f), remove);
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 2,
+    .xClose = f_close,
+    .xRead = f_read,
+    .xWrite = f_write,
+    .xTruncate = f_truncate,
+    .xSync = f_sync,
+    .xFileSize = f_size,
+    .xLock = f_lock,
+    .xUnlock = f_unlock,
+    .xCheckReservedLock = f_check,
+    .xFileControl = f_control,
+    .xSectorSize = f_sector,
+    .xDeviceCharacteristics = f_device,
+    .xShmMap = f_shm_map,
+    .xShmLock = f_shm_lock,
+    .xShmBarrier = f_shm_barrier,
+    .xShmUnmap = f_shm_unmap,
+};
+
+static sqlite3_vfs *base_of(sqlite3_vfs *v)
+{
+    return v->pAppData;
+}
+
+static int v_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
+{
+    faulty_file *mine = (faulty_file *)f;
+    mine->real = (sqlite3_file *)(mine + 1);
+    mine->base.pMethods = NULL;
+    int rc = base_of(v)->xOpen(base_of(v), name, mine->real, flags, out);
+    if (mine->real->pMethods != NULL) mine->base.pMethods = &methods;
+    return rc;
+}
+
+static int v_delete(sqlite3_vfs *v, const char *name, int sync)
+{
+    return fails() ? SQLITE_IOERR_DELETE : base_of(v)->xDelete(base_of(v), name, sync);
+}
+
+static int v_access(sqlite3_vfs *v, const char *name, int flags, int *out)
+{
+    return base_of(v)->xAccess(base_of(v), name, flags, out);
+}
+
+static int v_full_path(sqlite3_vfs *v, const char *name, int n, char *out)
+{
+    return base_of(v)->xFullPathname(base_of(v), name, n, out);
+}
+
+static int v_randomness(sqlite3_vfs *v, int n, char *out)
+{
+    return base_of(v)->xRandomness(base_of(v), n, out);
+}
+
+static int v_sleep(sqlite3_vfs *v, int us)
+{
+    return base_of(v)->xSleep(base_of(v), us);
+}
+
+static int v_time(sqlite3_vfs *v, double *out)
+{
+    return base_of(v)->xCurrentTime(base_of(v), out);
+}
+
+static int v_last_error(sqlite3_vfs *v, int n, char *out)
+{
+    return base_of(v)->xGetLastError(base_of(v), n, out);
+}
+
+int faulty_vfs_register(void)
+{
+    static sqlite3_vfs vfs;
+    if (vfs.zName != NULL) return SQLITE_OK;
+    sqlite3_vfs *base = sqlite3_vfs_find(NULL);
+    vfs = (sqlite3_vfs){.iVersion = 1,
+                        .szOsFile = (int)sizeof(faulty_file) + base->szOsFile,
+                        .mxPathname = base->mxPathname,
+                        .zName = FAULTY_VFS,
+                        .pAppData = base,
+                        .xOpen = v_open,
+                        .xDelete = v_delete,
+                        .xAccess = v_access,
+                        .xFullPathname = v_full_path,
+                        .xRandomness = v_randomness,
+                        .xSleep = v_sleep,
+                        .xCurrentTime = v_time,
+                        .xGetLastError = v_last_error};
+    return sqlite3_vfs_register(&vfs, 0);
+}
