@@ -18,37 +18,48 @@
  *     sigla_session *s;
  *     sigla_action a;
  *     if (sigla_session_open(db, NULL, &s) != SIGLA_OK) ...;
- *     while (sigla_session_next(s, &a) == SIGLA_OK && a.kind != SIGLA_DONE && a.kind != SIGLA_STOP)
- * { if (a.kind == SIGLA_WAIT) sleep_ms(a.wait_ms); else if (http(&a, &status, &body, &bytes))
- * sigla_session_answer(s, status, 0, body, bytes); else sigla_session_lost(s);
+ *     while (sigla_session_next(s, &a) == SIGLA_OK) {
+ *         if (a.kind == SIGLA_DONE || a.kind == SIGLA_STOP) break;
+ *         if (a.kind == SIGLA_WAIT) sleep_ms(a.wait_ms);
+ *         else if (http(&a, &status, &body, &bytes)) sigla_session_answer(s, status, 0, body, bytes);
+ *         else sigla_session_lost(s);
  *     }
+ *     sigla_session_close(s);
  *
- * SQL functions (all error texts say what, where and what to do)
+ * SQL functions (an error's text says what, where, and what to do)
  *
- *   sigla_init(json)             {"server":URL,"token":JWT,"user":NAME[,"displayName":…]}: whose
- * database this is and where it syncs. May be called again with a new token or server; another user
- * is refused. sigla_track(table[,json])    {"app":NAME,"as":WIRE
- * NAME,"local":[columns],"groups":[[columns]],"json":[columns]} Idempotent. Rows that are there
- * already are queued under origin migration. sigla_untrack(table)         stop; data, marks and
- * what is queued stay sigla_as(actor json)         from here on this connection writes as that
- * actor; nested sigla_as_end()               back to the one before sigla_updated_at(table,key…)
- * greatest `at` of the record's fields, ISO-8601, or NULL sigla_index_updated(table)   build and
- * keep an index for sigla_updated() sigla_restore(id) sigla_dismiss(id)    a conflict
- *   sigla_retry([n])             queue refused changes again
- *   sigla_sweep(column)          empty that column in every tracked table under origin migration
- * and keep it local sigla_refresh()              look for columns added since; done by itself at
- * load, track and sync sigla_status()               JSON sigla_applying()             1 inside a
- * trigger fired by an applied server change, for WHEN clauses sigla_version()
+ *   sigla_init(json)               {"server":URL, "token":JWT, "user":NAME, "displayName":TEXT}:
+ *                                  whose database this is and where it syncs. May be called again
+ *                                  with a new token or server; another user is refused.
+ *   sigla_track(table [, json])    {"app":NAME, "as":WIRE NAME, "local":[columns],
+ *                                  "groups":[[columns]], "json":[columns]}. Idempotent. Rows that
+ *                                  are there already are queued under origin migration.
+ *   sigla_untrack(table)           stop; data, marks and what is queued stay
+ *   sigla_as(actor json)           from here on this connection writes as that actor; nested
+ *   sigla_as_end()                 back to the one before
+ *   sigla_updated_at(table, key…)  greatest `at` of the record's fields, ISO-8601, or NULL
+ *   sigla_index_updated(table)     build and keep an index for sigla_updated()
+ *   sigla_restore(id)              a conflict: write the lost value again, as an edit of one's own
+ *   sigla_dismiss(id)              a conflict: leave things as they are
+ *   sigla_retry([n])               queue refused changes again
+ *   sigla_sweep(column)            empty that column in every tracked table under origin
+ *                                  migration, and keep it local from then on
+ *   sigla_refresh()                look for columns added since; done by itself at load, track, sync
+ *   sigla_status()                 JSON
+ *   sigla_applying()               1 inside a trigger fired by an applied server change, for WHEN
+ *   sigla_version()                "0.1.0"
  *
- * Table-valued functions
+ * Table-valued functions (values and actors as JSON)
  *
- *   sigla_marks(table, key…)     field, value, at, actor, origin, seq, client, n   (value, actor as
- * JSON) sigla_updated(table)         key, updated_at; newest first sigla_pending()              n,
- * app, "table", key, op, fields, at, actor, origin, sent sigla_conflicts([all])       id, "table",
- * key, field, kind, wasLocal, nowServer, localAt, serverAt, localActor, serverActor, serverOrigin,
- * raisedAt   (values and actors as JSON); all=1 adds what was lost during the first hydration,
- * restored or dismissed (column state) sigla_refused()              n, app, "table", key, op,
- * fields, at, code, message sigla_parked()               "table", key, fields, reason, since
+ *   sigla_marks(table, key…)       field, value, at, actor, origin, seq, client, n
+ *   sigla_updated(table)           key, updated_at; newest first
+ *   sigla_pending()                n, app, "table", key, op, fields, at, actor, origin, sent
+ *   sigla_conflicts([all])         id, "table", key, field, kind, wasLocal, nowServer, localAt,
+ *                                  serverAt, localActor, serverActor, serverOrigin, raisedAt, state;
+ *                                  all=1 adds what was lost during the first hydration, restored or
+ *                                  dismissed
+ *   sigla_refused()                n, app, "table", key, op, fields, at, code, message
+ *   sigla_parked()                 "table", key, fields, reason, since
  *
  * A key of one column is given as its value; of several, as several arguments or as a JSON array.
  */
@@ -99,8 +110,7 @@ enum sigla_action_kind {
     SIGLA_REQUEST, /* make the HTTP request, then call sigla_session_answer or _lost */
     SIGLA_WAIT,    /* nothing to do for wait_ms, or until sigla_session_wake */
     SIGLA_DONE,    /* all pushed and pulled; sigla_session_wake begins anew */
-    SIGLA_STOP /* cannot go on: error and message say why (401, 402, 403, 426, damaged database …)
-                */
+    SIGLA_STOP     /* cannot go on: error and message say why (401, 402, 403, 426, damage …) */
 };
 
 typedef struct sigla_action {

@@ -43,7 +43,7 @@ static const sg_opt opts[] = {
     {"tombstone-age", "AGE", ""}, {"history-age", "AGE", ""},  {"rate", "N", ""},
     {"origin", "URL", ""},        {"help", NULL, ""},          {0}};
 
-/* --- the command line ------------------------------------------------------------------------- */
+/* ---- the command line ---- */
 
 typedef struct settings {
     sg_server_config server;
@@ -125,7 +125,7 @@ static int parse(const sg_args *args, settings *s)
     return exit_code == SG_EXIT_OK ? parse_rate(args, s) : exit_code;
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static sg_http_server *running; /* what a signal stops */
 

@@ -5,7 +5,7 @@
 #define IN_MAX (SG_HTTP_MAX_HEAD + 128u * 1024u) /* bytes; more than one read on a full buffer */
 #define RUNS 64                                  /* of a writev */
 
-/* --- timeouts --------------------------------------------------------------------------------- */
+/* ---- timeouts ---- */
 
 static void update_slot(sg_conn *c)
 {
@@ -30,7 +30,7 @@ static void set_write_due(sg_conn *c, bool progress)
     update_slot(c);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 bool sg_conn_open(sg_net *net, sg_conn *c, const char *peer)
 {
@@ -93,7 +93,7 @@ void sg_conn_finish(sg_conn *c)
     sg_conn_due(c, c->net->config.idle_timeout_ms);
 }
 
-/* --- output ----------------------------------------------------------------------------------- */
+/* ---- output ---- */
 
 static void update_interest(sg_conn *c)
 {
@@ -152,7 +152,7 @@ void sg_conn_flush(sg_conn *c)
     if (c->state != SG_CONN_CLOSED) update_interest(c);
 }
 
-/* --- input ------------------------------------------------------------------------------------ */
+/* ---- input ---- */
 
 /* True while answers may pile up behind a client that does not take them. */
 static bool out_full(sg_conn *c)
@@ -284,7 +284,7 @@ void sg_conn_writable(sg_conn *c)
         check_eof(c);
 }
 
-/* --- time and stop ---------------------------------------------------------------------------- */
+/* ---- time and stop ---- */
 
 static void give_up(sg_conn *c, int err, int status, const char *detail)
 {

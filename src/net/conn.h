@@ -82,8 +82,7 @@ void sg_conn_close(sg_conn *c, int why);
 /* The server stops: close when there is nothing in hand. */
 void sg_conn_stop(sg_conn *c);
 
-/* --- between the files of this layer ------------------------------------------------------------
- */
+/* ---- between the files of this layer ---- */
 
 /* Set the state's timeout, ms from now; UINT64_MAX: none. */
 void sg_conn_due(sg_conn *c, uint64_t ms);

@@ -13,8 +13,8 @@
 #include "net/head.h"
 #include "net/router.h"
 
-#define SG_REQUEST_ID_MAX                                                                          \
-    64u /* bytes of an X-Request-Id that is echoed; a longer one is replaced */
+/* Bytes of an X-Request-Id that is echoed; a longer one is replaced. */
+#define SG_REQUEST_ID_MAX 64u
 #define SG_PEER_MAX INET6_ADDRSTRLEN
 
 struct sg_net;

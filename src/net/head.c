@@ -78,7 +78,7 @@ static bool list_has(sg_slice list, const char *word)
     return false;
 }
 
-/* --- http_parser's callbacks ------------------------------------------------------------------ */
+/* ---- http_parser's callbacks ---- */
 
 typedef struct parse {
     http_parser parser;
@@ -126,7 +126,7 @@ static const http_parser_settings callbacks = {
     .on_headers_complete = on_complete,
 };
 
-/* --- fields ----------------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 struct framing {
     unsigned hosts;
@@ -232,7 +232,7 @@ static bool read_fields(sg_head *h)
     return true;
 }
 
-/* --- request line ----------------------------------------------------------------------------- */
+/* ---- request line ---- */
 
 static bool is_hex(char c)
 {

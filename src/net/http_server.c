@@ -37,7 +37,7 @@ static void fit_descriptors(sg_http_config *config)
     if (config->max_connections > max) config->max_connections = (uint32_t)max;
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static void on_async(uv_async_t *handle)
 {
@@ -64,7 +64,7 @@ static void on_prepare(uv_prepare_t *handle)
     if (server->net.stopping && server->net.slots.count == 0) uv_stop(&server->loop);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static int init_handles(sg_http_server *server)
 {

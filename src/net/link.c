@@ -22,7 +22,7 @@ static sg_http_server *server_of(sg_net *net)
     return (sg_http_server *)(void *)net; /* its first member */
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static void read_some(sg_link *l)
 {
@@ -72,7 +72,7 @@ void sg_link_open(sg_http_server *server, int fd, const char *peer, bool refuse)
     if (refuse) sg_conn_refuse(&l->conn);
 }
 
-/* --- transport -------------------------------------------------------------------------------- */
+/* ---- transport ---- */
 
 static ssize_t link_write(sg_conn *c, const struct iovec *v, int n)
 {
@@ -109,7 +109,7 @@ static void link_wake(sg_net *net)
     uv_async_send(&server_of(net)->async);
 }
 
-/* --- decoding on libuv's thread pool ---------------------------------------------------------- */
+/* ---- decoding on libuv's thread pool ---- */
 
 struct decoding {
     uv_work_t work;

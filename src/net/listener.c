@@ -9,7 +9,7 @@
 
 #include "net/server.h"
 
-/* --- accepting -------------------------------------------------------------------------------- */
+/* ---- accepting ---- */
 
 /* "192.0.2.1", also for ::ffff:192.0.2.1 */
 static void peer_text(const struct sockaddr_storage *address, char *out)
@@ -86,7 +86,7 @@ void sg_listeners_tick(sg_http_server *server)
     }
 }
 
-/* --- opening and closing ---------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 static int our_error(int error)
 {

@@ -7,7 +7,7 @@
 #define SG_TICK_MIN_MS 5u
 #define SG_TICK_MAX_MS 500u
 
-/* --- configuration ---------------------------------------------------------------------------- */
+/* ---- configuration ---- */
 
 static bool is_sane(const sg_http_config *c)
 {
@@ -48,7 +48,7 @@ static int copy_config(sg_http_config *to, const sg_http_config *from)
     return SG_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static sg_block *new_refusal(void)
 {
@@ -119,7 +119,7 @@ void sg_net_deinit(sg_net *net)
     free_parts(net);
 }
 
-/* --- what other threads asked for ------------------------------------------------------------- */
+/* ---- what other threads asked for ---- */
 
 void sg_net_dirty(sg_net *net, sg_conn *c)
 {
@@ -220,7 +220,7 @@ void sg_net_drain(sg_net *net)
     flush_dirty(net);
 }
 
-/* --- time and stop ---------------------------------------------------------------------------- */
+/* ---- time and stop ---- */
 
 static uint64_t smaller(uint64_t a, uint32_t b)
 {

@@ -30,13 +30,12 @@
 #define SG_EXCHANGE_POOL 64u /* exchanges kept for reuse */
 #define SG_REFUSED_MAX 64u   /* connections over the limit that are told so at the same time */
 #define SG_LINGER_MS 2000u   /* how long we wait for the client to close after our last word */
-#define SG_LINGER_BYTES                                                                            \
-    (16u * 1024u * 1024u)         /* and how much of what it still sends is read over              \
-                                   */
+/* And how much of what it still sends is read over. */
+#define SG_LINGER_BYTES (16u * 1024u * 1024u)
 #define SG_OUT_FULL (64u * 1024u) /* bytes of answers waiting when pipelined requests must wait */
 #define SG_CHUNK_OVERHEAD (1024u * 1024u) /* bytes of chunk framing over the cap on a body */
-#define SG_BODY_BYTES_PER_MS                                                                       \
-    16u                      /* slowest pace of a body that is not cut off, after body_timeout */
+/* Slowest pace of a body that is not cut off, after body_timeout. */
+#define SG_BODY_BYTES_PER_MS 16u
 #define SG_WS_CLOSE_MS 2000u /* for a client to answer our close frame */
 
 typedef struct sg_transport {

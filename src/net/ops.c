@@ -10,7 +10,7 @@ void sg_net_enter(sg_net *net)
     loop_of_this_thread = net;
 }
 
-/* --- making a reply, in the calling thread ---------------------------------------------------- */
+/* ---- making a reply, in the calling thread ---- */
 
 /* A line break in a value would let whoever chose it write headers of their own. */
 static bool is_field_text(sg_slice s)
@@ -95,7 +95,7 @@ static bool push(sg_net *net, sg_reply *r, sg_buf *fields)
     return ok;
 }
 
-/* --- the operations --------------------------------------------------------------------------- */
+/* ---- the operations ---- */
 
 /* The connection whose handler is running right now on this thread with that request. */
 static sg_conn *running(sg_net *net, uint64_t id)

@@ -27,7 +27,7 @@ static bool has_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-/* --- CORS ------------------------------------------------------------------------------------- */
+/* ---- CORS ---- */
 
 bool sg_reply_cors(const sg_net *net, sg_slice origin, int *cors)
 {
@@ -83,7 +83,7 @@ void sg_reply_options(sg_conn *c, unsigned methods)
     sg_buf_deinit(&fields);
 }
 
-/* --- head ------------------------------------------------------------------------------------- */
+/* ---- head ---- */
 
 static void put_head(sg_buf *out, sg_conn *c, int status, sg_slice fields)
 {
@@ -140,7 +140,7 @@ void sg_reply_head(sg_conn *c, int status, sg_slice fields)
     report(c, status);
 }
 
-/* --- whole responses -------------------------------------------------------------------------- */
+/* ---- whole responses ---- */
 
 static void put_body(sg_conn *c, sg_reply *reply)
 {

@@ -22,7 +22,7 @@ void sg_request_refuse(sg_conn *c, int err, int status, const char *detail)
     refuse(c, err, status, detail, nothing());
 }
 
-/* --- who asks --------------------------------------------------------------------------------- */
+/* ---- who asks ---- */
 
 static void set_request_id(sg_conn *c)
 {
@@ -76,7 +76,7 @@ static bool within_rate(sg_conn *c)
     return sg_rate_take(c->net->rate, key, c->net->now_ms);
 }
 
-/* --- calling the handler ---------------------------------------------------------------------- */
+/* ---- calling the handler ---- */
 
 static void fill_request(sg_conn *c)
 {
@@ -133,7 +133,7 @@ void sg_request_dispatch(sg_conn *c)
     sg_conn_finish(c);
 }
 
-/* --- head ------------------------------------------------------------------------------------- */
+/* ---- head ---- */
 
 static void no_route(sg_conn *c)
 {

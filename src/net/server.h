@@ -31,14 +31,14 @@ struct sg_http_server {
     char read[SG_READ_SIZE];
 };
 
-/* --- listener.c ------------------------------------------------------------------------------- */
+/* ---- listener.c ---- */
 /* Listen on every address of the configured host. */
 int sg_listeners_open(sg_http_server *server);
 /* Accept again if a pause is over. */
 void sg_listeners_tick(sg_http_server *server);
 void sg_listeners_close(sg_http_server *server);
 
-/* --- link.c ----------------------------------------------------------------------------------- */
+/* ---- link.c ---- */
 extern const sg_transport sg_link_transport;
 /* A connection for the accepted socket, which it owns from now on, also when it fails. */
 void sg_link_open(sg_http_server *server, int fd, const char *peer, bool refuse);

@@ -22,7 +22,7 @@ typedef struct sg_wsock {
     bool is_broken;       /* frames can't be told apart any more: 1002 is out, nothing is read */
 } sg_wsock;
 
-/* --- wslay's callbacks ------------------------------------------------------------------------ */
+/* ---- wslay's callbacks ---- */
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags, void *user)
 {
@@ -66,7 +66,7 @@ static const struct wslay_event_callbacks callbacks = {
     .on_msg_recv_callback = on_message,
 };
 
-/* --- handshake -------------------------------------------------------------------------------- */
+/* ---- handshake ---- */
 
 static bool is_base64(char c)
 {
@@ -186,7 +186,7 @@ void sg_wsock_open(sg_conn *c)
     refuse(c, err, sg_err_http(err), "the WebSocket was refused", SG_LIT(""));
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 /* What wslay wants to send, into the connection's queue; and see whether the end has come. */
 static void pump(sg_conn *c)

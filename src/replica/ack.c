@@ -153,8 +153,7 @@ void sg_ack_refuse(sg_replica *r, sg_app *app, int64_t n, int code, sg_slice mes
     sg_app_save(r, app, err);
 }
 
-/* ---- trying refused changes again -------------------------------------------------------------
- */
+/* ---- trying refused changes again ---- */
 
 /* Queue what a refused change wrote, as it is now, where it is still the last word here: somebody
  * may have mended the row, or written over it. */
@@ -215,8 +214,7 @@ int sg_ack_retry(sg_replica *r, int64_t n)
     return sg_replica_end(r, err);
 }
 
-/* ---- identity and clock -------------------------------------------------------------------------
- */
+/* ---- identity and clock ---- */
 
 /* Walk the outbox; `limit_us` > 0: only rows stamped beyond it get a new time. */
 static void remark_pending(sg_replica *r, uint32_t client, int64_t limit_us, sg_counters *c,

@@ -29,8 +29,7 @@ int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
     return err;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------
- */
+/* ---- marks ---- */
 
 static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
 {
@@ -63,8 +62,7 @@ static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
     return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
 }
 
-/* ---- losses ------------------------------------------------------------------------------------
- */
+/* ---- losses ---- */
 
 /* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
 static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
@@ -147,8 +145,7 @@ static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, cons
     }
 }
 
-/* ---- one record ---------------------------------------------------------------------------------
- */
+/* ---- one record ---- */
 
 /* Column of a field's name; pages mostly send fields in one order, so begin behind the last hit. */
 static int column_named(const sg_table *t, sg_slice name, size_t *hint)
@@ -239,8 +236,7 @@ static int apply_record(sg_apply *a, const sg_page_record *in)
     return err;
 }
 
-/* ---- pages --------------------------------------------------------------------------------------
- */
+/* ---- pages ---- */
 
 static int page_ids(sg_apply *a, const sg_page *page)
 {

@@ -10,7 +10,7 @@
 /* A transaction's buffers are kept for the next one up to this size. */
 #define KEEP_BYTES ((size_t)1 << 20)
 
-/* ---- the buffer --------------------------------------------------------------------------- */
+/* ---- the buffer ---- */
 
 void sg_capture_init(sg_capture *c)
 {
@@ -90,7 +90,7 @@ static int item_close(sg_replica *r, const sg_table *t, sg_captured *item, int e
     return SG_OK;
 }
 
-/* ---- what triggers saw -------------------------------------------------------------------- */
+/* ---- what triggers saw ---- */
 
 /* Start an item with its key: the values key[parts[0]], key[parts[1]]…; parts NULL: key[0], key[1]…
  * The caller appends the value and closes it. */
@@ -272,7 +272,7 @@ int sg_capture_register(sg_replica *r)
                                                    NULL, NULL, NULL));
 }
 
-/* ---- what was found without them ---------------------------------------------------------- */
+/* ---- what was found without them ---- */
 
 /* An item without a value: flush reads the row. */
 static int capture_found(sg_replica *r, const sg_table *t, int kind, size_t column, sg_slice key,

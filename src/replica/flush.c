@@ -89,7 +89,7 @@ static const sg_captured *next_item(const flush *f, const sg_captured *i)
     return i->next != 0 ? &f->r->capture.items[i->next - 1] : NULL;
 }
 
-/* ---- records whose captures can be copied as they are ---------------------------------------- */
+/* ---- records whose captures can be copied as they are ---- */
 
 static bool is_plain_update(const flush *f, const sg_table *t, const group *g)
 {
@@ -147,8 +147,7 @@ static void put_delete(flush *f, const sg_table *t, const sg_captured *last)
     (void)sg_outbox_op(&f->out, t->app, &op);
 }
 
-/* ---- the others: settled by the row as it is now ----------------------------------------------
- */
+/* ---- the others: settled by the row as it is now ---- */
 
 typedef struct settled {
     uint32_t writer[SG_COLUMNS_MAX]; /* actor + 1 of the columns that count as written */

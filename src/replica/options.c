@@ -6,7 +6,7 @@
 
 #define OPTIONS_MAX ((size_t)1 << 16) /* bytes of stored options */
 
-/* ---- what sigla_track was given ----------------------------------------------------------- */
+/* ---- what sigla_track was given ---- */
 
 static int bad(sg_replica *r, const char *what)
 {
@@ -166,7 +166,7 @@ void sg_options_deinit(sg_track_options *o)
     sg_buf_deinit(&o->rest);
 }
 
-/* ---- what is stored ------------------------------------------------------------------------ */
+/* ---- what is stored ---- */
 
 /* Take a string; is it that column's name, as SQLite compares names? */
 static int take_name(sg_json *j, sg_slice column, bool *same)

@@ -210,8 +210,7 @@ int sg_park_write(sg_apply *a, sg_table *t, bool fresh)
     return err;
 }
 
-/* ---- foreign keys -------------------------------------------------------------------------------
- */
+/* ---- foreign keys ---- */
 
 /* Put a row's values back into its shadow and take the row out. */
 static int unwrite(sg_apply *a, sg_table *t, const char *reason)
@@ -263,8 +262,7 @@ static int park_orphans(sg_apply *a)
     return err;
 }
 
-/* ---- trying again -------------------------------------------------------------------------------
- */
+/* ---- trying again ---- */
 
 int sg_park_retry(sg_apply *a, sg_table *t, bool *freed)
 {

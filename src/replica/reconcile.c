@@ -107,8 +107,7 @@ static bool differs_from_default(const reconcile *c, size_t i)
     return sqlite3_column_int(c->rows, (int)(c->t->key_count + 2 * i + 1)) != 0;
 }
 
-/* ---- before ------------------------------------------------------------------------------------
- */
+/* ---- before ---- */
 
 static void keep_row(reconcile *c, int *err)
 {
@@ -155,8 +154,7 @@ void sg_reconcile_keep(sg_replica *r, uint32_t table, int *err)
     deinit(&c);
 }
 
-/* ---- after -------------------------------------------------------------------------------------
- */
+/* ---- after ---- */
 
 static void read_names(reconcile *c, int *err)
 {

@@ -89,8 +89,7 @@ static int remove_unseen(sg_apply *a, sg_table *t)
     return err;
 }
 
-/* ---- a server that has lost something ----------------------------------------------------------
- */
+/* ---- a server that has lost something ---- */
 
 /* Queue a record the server does not know, or fields of ours that it does not have. A whole record
  * goes under the bottom stamp first, so that whoever wrote it can still say so. */

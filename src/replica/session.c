@@ -12,8 +12,7 @@
 #include "wire/codec.h"
 #include "wire/json.h"
 
-/* ---- opening ------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static void read_options(sigla_session *s, const char *json, int *err)
 {
@@ -120,8 +119,7 @@ void sigla_session_wake(sigla_session *s)
     s->hurry = true;
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static void percent(sg_buf *out, sg_slice text)
 {
@@ -304,8 +302,7 @@ int sigla_session_next(sigla_session *s, sigla_action *out)
     return SIGLA_OK;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static uint64_t next_random(sigla_session *s)
 {

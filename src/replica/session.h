@@ -22,9 +22,8 @@
 #define SG_PUSH_TX_CHANGES 5000                /* a longer transaction is sent in parts */
 #define SG_PUSH_BYTES ((size_t)6 << 20)        /* of one body */
 #define SG_ANSWER_BYTES_MAX ((size_t)64 << 20) /* of one answer, unpacked */
-#define SG_CATCHUP_BYTES_MAX                                                                       \
-    ((size_t)256 << 20) /* of pages held for one apply; beyond it, as in                           \
-                           a hydration, they are applied as they come */
+/* Of pages held for one apply; beyond it, as in a hydration, they are applied as they come. */
+#define SG_CATCHUP_BYTES_MAX ((size_t)256 << 20)
 #define SG_RETRY_MIN_MS 500
 #define SG_RETRY_MAX_MS 8000
 #define SG_STREAM_EVENT_MAX ((size_t)64 << 20)

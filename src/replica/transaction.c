@@ -24,7 +24,7 @@ int sg_transaction_enlist(sg_replica *r)
     return err;
 }
 
-/* ---- the transaction's course ---------------------------------------------------------------- */
+/* ---- the transaction's course ---- */
 
 static int tx_begin(sqlite3_vtab *v)
 {
@@ -117,7 +117,7 @@ static int tx_rollback_to(sqlite3_vtab *v, int level)
     return SQLITE_OK;
 }
 
-/* ---- the rest of a virtual table ------------------------------------------------------------- */
+/* ---- the rest of a virtual table ---- */
 
 static int tx_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
                       char **message)

@@ -66,8 +66,7 @@ static void all_columns(sg_buf *sql, const sg_table *t, const char *prefix)
         column(sql, prefix, t->columns[i].name);
 }
 
-/* ---- what REPLACE takes away -------------------------------------------------------------------
- */
+/* ---- what REPLACE takes away ---- */
 
 /* A way in which two rows may not be alike: the key, or a UNIQUE index. */
 typedef struct probe {
@@ -249,8 +248,7 @@ static void replace_triggers(sg_replica *r, const sg_table *t, sg_buf *sql, int 
     sg_buf_deinit(&before);
 }
 
-/* ---- the others --------------------------------------------------------------------------------
- */
+/* ---- the others ---- */
 
 static void update_trigger(sg_buf *sql, const sg_table *t, size_t c)
 {

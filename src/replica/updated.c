@@ -37,8 +37,7 @@ typedef struct updated_cursor {
     int64_t rowid;
 } updated_cursor;
 
-/* ---- what is not folded ------------------------------------------------------------------------
- */
+/* ---- what is not folded ---- */
 
 static int take_op(updated_cursor *c, const sg_packed_op *op, int64_t at_us)
 {
@@ -126,8 +125,7 @@ static bool is_fresh(const updated_cursor *c, sg_slice key)
            bsearch(&wanted, c->by_key, c->count, sizeof *c->by_key, key_order) != NULL;
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------
- */
+/* ---- the walk ---- */
 
 static void end_index(updated_cursor *c)
 {

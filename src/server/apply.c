@@ -45,7 +45,7 @@ void sg_applier_begin(sg_applier *a, const sg_commit *newest, int64_t now_us)
     a->newest.at_us = a->now_us;
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 int sg_apply_refuse(sg_applier *a, const sg_change *c, int code, sg_slice message)
 {
@@ -98,7 +98,7 @@ int sg_apply_base(sg_applier *a, const sg_change *c, int64_t *base)
     return err;
 }
 
-/* --- numbers that were answered before (L8) --------------------------------------------------- */
+/* ---- numbers that were answered before (L8) ---- */
 
 /* Is the number's committed change the one that comes again? Another one under the same number was
  * written by a copy of the database (L13). */
@@ -152,7 +152,7 @@ static int answer_again(sg_applier *a, const sg_change *c, bool *fresh)
     return err == SG_OK ? sg_push_ack_add(&a->push->result, c->n, seq) : err;
 }
 
-/* --- staging (L1) ----------------------------------------------------------------------------- */
+/* ---- staging (L1) ---- */
 
 /* What this body means for the transaction that waits, and where its own incomplete one begins. */
 typedef struct plan {
@@ -184,7 +184,7 @@ static void plan_stage(sg_applier *a, plan *p)
     }
 }
 
-/* --- the push --------------------------------------------------------------------------------- */
+/* ---- the push ---- */
 
 static int open_push(sg_applier *a, sg_push *p)
 {

@@ -2,7 +2,7 @@
 
 #define WIDE_RECORD 256u /* fields; the memory of wider records is not kept for the next chunk */
 
-/* --- filling ---------------------------------------------------------------------------------- */
+/* ---- filling ---- */
 
 size_t sg_chunk_bytes(const sg_change *c)
 {
@@ -48,7 +48,7 @@ int sg_chunk_add(sg_applier *a, const sg_change *c)
     return restamp(a, item);
 }
 
-/* --- numbers for texts ------------------------------------------------------------------------ */
+/* ---- numbers for texts ---- */
 
 static int intern_names(sg_applier *a, sg_chunk_item *item)
 {
@@ -134,7 +134,7 @@ static int load(sg_applier *a)
     return err;
 }
 
-/* --- saving ----------------------------------------------------------------------------------- */
+/* ---- saving ---- */
 
 /* Lists of lost writes need nothing older than the purge floor. */
 static int trim_list(sg_applier *a, sg_slice *packed)

@@ -21,7 +21,7 @@ typedef struct reading {
     int err;
 } reading;
 
-/* --- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ---- */
 
 static sg_slice name_text(void *ctx, uint32_t id)
 {
@@ -49,7 +49,7 @@ static uint32_t find(reading *r, enum sg_text_kind kind, sg_slice text)
     return id;
 }
 
-/* --- parts ------------------------------------------------------------------------------------ */
+/* ---- parts ---- */
 
 static sg_delta_part *add_part(reading *r, sg_slice table)
 {
@@ -77,7 +77,7 @@ static sg_delta_part *part_of(reading *r, sg_slice table)
     return add_part(r, table);
 }
 
-/* --- records ---------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static void note_writer(reading *r, const sg_mark *m)
 {
@@ -142,7 +142,7 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
     return r->err == SG_OK;
 }
 
-/* --- the page --------------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static int check_cursor(reading *r, sg_feed feed, int64_t newest)
 {

@@ -138,8 +138,8 @@ typedef struct sg_ws_handler {
     void (*closed)(void *user, const sg_http *http, uint64_t id, int code);
 } sg_ws_handler;
 
-#define SG_WS_MAX_MESSAGE                                                                          \
-    (64u * 1024u) /* bytes of a message from a client; more is close code 1009 */
+/* Bytes of a message from a client; more is close code 1009. */
+#define SG_WS_MAX_MESSAGE (64u * 1024u)
 
 /*
  * A row of the route table. The first row that matches wins. A pattern is literal segments and

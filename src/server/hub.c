@@ -29,7 +29,7 @@ void sg_hub_stats_get(sg_hub *h, sg_hub_stats *out)
     (void)pthread_mutex_unlock(&h->lock);
 }
 
-/* --- feeds ------------------------------------------------------------------------------------ */
+/* ---- feeds ---- */
 
 static sg_hub_feed **bucket_of(sg_hub *h, sg_slice scope, sg_slice app)
 {
@@ -95,7 +95,7 @@ void sg_hub_schedule(sg_hub_feed *f)
     (void)sg_pool_submit(f->hub->pool, &f->job, true);
 }
 
-/* --- kinds ------------------------------------------------------------------------------------ */
+/* ---- kinds ---- */
 
 static bool kind_is(const sg_hub_kind *k, const sg_delta_spec *spec)
 {
@@ -144,7 +144,7 @@ static void kind_leave(sg_hub_feed *f, sg_hub_kind *kind)
     kind_free(kind);
 }
 
-/* --- subscribers ------------------------------------------------------------------------------ */
+/* ---- subscribers ---- */
 
 static sg_hub_sub *sub_new(sg_hub *h, const sg_http *http, uint64_t id, sg_slice client)
 {

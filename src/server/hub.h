@@ -19,13 +19,11 @@
 #include "server/pool.h"
 #include "server/push.h"
 
-#define SG_HUB_BEHIND_MAX                                                                          \
-    64u /* streams behind that are given a page in one run of a feed's job                         \
-         */
+/* Streams behind that are given a page in one run of a feed's job. */
+#define SG_HUB_BEHIND_MAX 64u
 
-#define SG_STREAM_PAGE_BYTES                                                                       \
-    ((size_t)1 << 20) /* of one event, unless a single record is larger                            \
-                       */
+/* Of one event, unless a single record is larger. */
+#define SG_STREAM_PAGE_BYTES ((size_t)1 << 20)
 /* What may wait for a slow reader before it is told to resync: one page of many tables, and some
  * commits behind it. */
 #define SG_STREAM_BACKLOG ((size_t)4 << 20)

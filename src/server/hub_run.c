@@ -8,7 +8,7 @@
 #define EVENT_BYTES_MAX (2 * SG_PAGE_BYTES_MAX)
 #define SEND_BATCH 256u
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static sg_block *event_of(sg_buf *data, sg_slice id)
 {
@@ -50,7 +50,7 @@ static sg_block *event_v1(const sg_delta_page *page, size_t i, sg_cursor since, 
     return b;
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 /* Blocks of one page; freed by free_blocks. */
 typedef struct blocks {
@@ -100,7 +100,7 @@ static void send_resync(const sg_hub_sub *sub)
     sg_http_close(sub->http, sub->id, 1000);
 }
 
-/* --- the run ---------------------------------------------------------------------------------- */
+/* ---- the run ---- */
 
 typedef struct run {
     sg_hub *hub;

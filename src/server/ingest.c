@@ -31,7 +31,7 @@ struct sg_ingest {
     int64_t purge_at_us; /* monotonic */
 };
 
-/* --- the queue -------------------------------------------------------------------------------- */
+/* ---- the queue ---- */
 
 int sg_ingest_submit(sg_ingest *g, sg_push *p)
 {
@@ -82,7 +82,7 @@ static bool take_group(sg_ingest *g)
     return more;
 }
 
-/* --- groups ----------------------------------------------------------------------------------- */
+/* ---- groups ---- */
 
 static int apply_all(sg_ingest *g, sg_push *const *pushes, size_t n)
 {
@@ -147,7 +147,7 @@ static void run_group(sg_ingest *g, sg_push *const *pushes, size_t n)
     }
 }
 
-/* --- purging ---------------------------------------------------------------------------------- */
+/* ---- purging ---- */
 
 static int64_t before(int64_t now_us, int64_t age_us)
 {
@@ -189,7 +189,7 @@ static void *write_all(void *arg)
     return NULL;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static int init_waiting(sg_ingest *g)
 {

@@ -27,7 +27,7 @@ int sg_random(void *out, size_t n)
     return n <= INT32_MAX && RAND_bytes(out, (int)n) == 1 ? SG_OK : SG_INTERNAL;
 }
 
-/* --- the file --------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 static int make_key(FILE *f)
 {
@@ -71,7 +71,7 @@ static int read_file(const char *path, EVP_PKEY **pkey)
     return SG_CORRUPT;
 }
 
-/* --- the key ---------------------------------------------------------------------------------- */
+/* ---- the key ---- */
 
 static int encode(char out[SG_KEY_ID_TEXT], const unsigned char bytes[32])
 {

@@ -88,7 +88,7 @@ void sg_metrics_push(sg_metrics *m, uint64_t micros)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_head(sg_buf *out, const char *name, const char *type, const char *help)
 {

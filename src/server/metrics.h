@@ -9,9 +9,8 @@
 #include "base/buf.h"
 #include "server/http.h"
 
-#define SG_METRICS_SERIES_MAX                                                                      \
-    256u /* pairs of route and status; what is beyond counts as "other"                            \
-          */
+/* Pairs of route and status; what is beyond counts as "other". */
+#define SG_METRICS_SERIES_MAX 256u
 
 typedef struct sg_metrics sg_metrics;
 

@@ -38,7 +38,7 @@ bool sg_app_good(sg_slice app)
     return is_name(app, SG_APP_MAX, "._-");
 }
 
-/* --- the checks of one change ----------------------------------------------------------------- */
+/* ---- the checks of one change ---- */
 
 /* Tables that belong to a database's own workings never travel (L16). */
 static bool table_refused(sg_slice table)
@@ -66,7 +66,7 @@ static void check_change(const sg_push *p, sg_slice own_actor, sg_change_in *in)
     }
 }
 
-/* --- the body --------------------------------------------------------------------------------- */
+/* ---- the body ---- */
 
 static sg_change_in *add_change(sg_push *p, size_t *cap, sg_json *j)
 {

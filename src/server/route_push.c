@@ -32,7 +32,7 @@ static void refuse(sg_push *p, int err, const char *detail)
     let_go(p);
 }
 
-/* --- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 /* A push without changes never sees the writer: whether its id was copied is asked here (L13). */
 static int check_copied(const sg_push *p, sg_worker *w)
@@ -96,7 +96,7 @@ void sg_route_push_done(void *ctx, sg_push *p)
         answer_later(p);
 }
 
-/* --- the request ------------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 static void take_in(sg_push *p)
 {

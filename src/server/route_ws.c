@@ -49,7 +49,7 @@ static void say(const sg_http *http, uint64_t id, const char *text)
     sg_block_unref(b);
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 typedef struct message {
     sg_slice type;

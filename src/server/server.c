@@ -22,7 +22,7 @@ void sg_server_config_init(sg_server_config *config)
                                  .staged_bytes_max = SG_STAGED_BYTES_MAX};
 }
 
-/* --- what is in the directory ----------------------------------------------------------------- */
+/* ---- what is in the directory ---- */
 
 static int open_key(sg_server *s)
 {
@@ -78,7 +78,7 @@ static int load_epoch(sg_server *s)
     return err;
 }
 
-/* --- routes ----------------------------------------------------------------------------------- */
+/* ---- routes ---- */
 
 static const sg_http_route route_table[] = {
     {SG_HTTP_POST, "/sync/{app}", sg_route_push, NULL, NULL, SG_BODY_MAX},
@@ -109,7 +109,7 @@ const sg_http_route *sg_server_routes(const sg_server *s, size_t *count)
     return s->routes;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void pushes_committed(void *ctx, sg_push *const *pushes, size_t n)
 {

@@ -22,7 +22,7 @@ static sg_writer *get_writer(void *impl)
     return &s->writer;
 }
 
-/* --- the writer ------------------------------------------------------------------------------- */
+/* ---- the writer ---- */
 
 static sg_commit read_newest(sg_sqlite *c, int *err)
 {
@@ -96,7 +96,7 @@ static sg_view *writer_view(sg_writer *w)
     return &w->view;
 }
 
-/* --- views ------------------------------------------------------------------------------------ */
+/* ---- views ---- */
 
 static int view_new(void *impl, sg_view **view)
 {

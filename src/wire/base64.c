@@ -3,7 +3,7 @@
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char urlsafe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* --- encoding --------------------------------------------------------------------------------- */
+/* ---- encoding ---- */
 
 static void put_group(char *to, const char *alphabet, uint32_t bits)
 {
@@ -44,7 +44,7 @@ void sg_base64url_encode(sg_buf *out, sg_slice bytes)
     encode(out, bytes, urlsafe, false);
 }
 
-/* --- decoding --------------------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 #define NO 64
 

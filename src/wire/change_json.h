@@ -25,9 +25,8 @@
 #include "core/change.h"
 #include "wire/json.h"
 
-#define SG_NUMBER_MAX                                                                              \
-    INT64_C(9007199254740991)  /* greatest n: what a double still counts exactly                   \
-                                */
+/* Greatest n: what a double still counts exactly. */
+#define SG_NUMBER_MAX INT64_C(9007199254740991)
 #define SG_PRINCIPAL_MAX 256   /* bytes of an actor's principalId */
 #define SG_MESSAGE_NAME_MAX 64 /* bytes of a foreign name quoted in a message */
 

@@ -63,7 +63,7 @@ static bool load(struct members *list, sg_slice object)
     return true;
 }
 
-/* --- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static bool is_zero(sg_slice digits)
 {
@@ -89,7 +89,7 @@ static bool numbers_equal(sg_slice a, sg_slice b)
     return sg_real_parse(a) == sg_real_parse(b);
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static bool equal(struct members *list, sg_slice a, sg_slice b);
 

@@ -73,7 +73,7 @@ static bool expect(sg_json *j, enum sg_json_type type)
     return j->err == SG_OK;
 }
 
-/* --- containers ------------------------------------------------------------------------------- */
+/* ---- containers ---- */
 
 static bool enter(sg_json *j, enum sg_json_type type)
 {
@@ -138,7 +138,7 @@ bool sg_json_next_key(sg_json *j, sg_slice *raw_key)
     return true;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 /* The bytes up to behind, which become the present position; nothing after an error. */
 static sg_slice taken(sg_json *j, const char *behind)

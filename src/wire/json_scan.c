@@ -16,7 +16,7 @@ static const char *bad(sg_json *j, const char *p)
     return sg_json_fail_at(j, p, SG_BADJSON);
 }
 
-/* --- strings ---------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static int hex_digit(char c)
 {
@@ -84,7 +84,7 @@ const char *sg_json_scan_string(sg_json *j, const char *p)
     }
 }
 
-/* --- numbers and words ------------------------------------------------------------------------ */
+/* ---- numbers and words ---- */
 
 static const char *digits(const char *p, const char *end)
 {
@@ -148,7 +148,7 @@ bool sg_json_to_int(sg_slice number, int64_t *v)
     return true;
 }
 
-/* --- whole values ----------------------------------------------------------------------------- */
+/* ---- whole values ---- */
 
 /* A key and its colon, p at the opening quote; the first byte of the member's value, or NULL. */
 static const char *member_key(sg_json *j, const char *p)

@@ -6,7 +6,7 @@ bool sg_json_plain(sg_slice raw)
     return raw.n == 0 || memchr(raw.p, '\\', raw.n) == NULL;
 }
 
-/* --- escapes undone --------------------------------------------------------------------------- */
+/* ---- escapes undone ---- */
 
 /* The code point of the \u escape at *p, which is left behind it. */
 static uint32_t unicode_escape(const char **p)
@@ -55,7 +55,7 @@ void sg_json_unescape(sg_slice raw, sg_buf *out)
     }
 }
 
-/* --- comparison without copying --------------------------------------------------------------- */
+/* ---- comparison without copying ---- */
 
 static uint32_t code_point(const char **p, const char *end)
 {
@@ -94,7 +94,7 @@ bool sg_json_key_eq(sg_slice raw, sg_slice text)
     return at == text.n;
 }
 
-/* --- escapes made ----------------------------------------------------------------------------- */
+/* ---- escapes made ---- */
 
 static void put_escaped(sg_buf *out, uint8_t c)
 {

@@ -15,7 +15,7 @@
 #include "wire/index_map.h"
 #include "wire/json.h"
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* How to get the texts of interned ids; a slice is borrowed until the page is finished. An id that
  * is unknown gives an empty slice, and the page SG_CORRUPT. */
@@ -45,7 +45,7 @@ bool sg_page_put(sg_page_writer *p, sg_slice table, sg_slice id, const sg_record
 /* Version 2: after the array, inside the page's object: the tables `clients` and `actors`. */
 void sg_page_put_tables(sg_page_writer *p);
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 #define SG_PAGE_ACKS_MAX 100000u    /* entries of acks, rejected and restamped in one answer */
 #define SG_PAGE_CLIENTS_MAX 100000u /* texts in `clients`, objects in `actors` */

@@ -1,7 +1,7 @@
 #include "wire/page_json.h"
 #include "wire/page_parts.h"
 
-/* --- what a push is answered ------------------------------------------------------------------ */
+/* ---- what a push is answered ---- */
 
 static void read_ack(sg_json *j, sg_ack *a)
 {
@@ -86,7 +86,7 @@ static void read_restamped(sg_json *j, sg_page *p)
     p->restamped_count = v.count;
 }
 
-/* --- the page --------------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static void read_clients(sg_json *j, sg_page *p)
 {

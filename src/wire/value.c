@@ -11,7 +11,7 @@
 #define TAG_BLOB SG_LIT("$blob")
 #define TAG_JSON SG_LIT("$json")
 
-/* --- to JSON ---------------------------------------------------------------------------------- */
+/* ---- to JSON ---- */
 
 static void put_tagged(sg_buf *out, sg_slice tag, sg_slice json)
 {
@@ -105,7 +105,7 @@ void sg_value_to_json(sg_buf *out, const sg_value *v, bool is_json_column)
     }
 }
 
-/* --- from JSON -------------------------------------------------------------------------------- */
+/* ---- from JSON ---- */
 
 /* Bytes that may be empty, but then still are a value: SQLite binds a NULL pointer as NULL. */
 static void set_bytes(sg_value *v, enum sg_value_type type, sg_slice bytes)

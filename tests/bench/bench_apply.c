@@ -38,8 +38,7 @@ static sg_slice actor_text(void *ctx, uint32_t id)
     return SG_LIT("{\"kind\":\"user\",\"principalId\":\"u:ann\",\"displayName\":\"Ann\"}");
 }
 
-/* ---- the server's pages -----------------------------------------------------------------------
- */
+/* ---- the server's pages ---- */
 
 typedef struct pages {
     char **body; /* compressed */
@@ -157,8 +156,7 @@ static pages pages_make(const row *rows, size_t count)
     return p;
 }
 
-/* ---- both sides -------------------------------------------------------------------------------
- */
+/* ---- both sides ---- */
 
 static void hydrate(sqlite3 *db, const pages *p)
 {

@@ -50,8 +50,7 @@ static void close_device(device *d)
     bench_need(sqlite3_close(d->db) == SQLITE_OK, d->name, "does not close");
 }
 
-/* ---- syncing ----------------------------------------------------------------------------------
- */
+/* ---- syncing ---- */
 
 static void request(device *d, const sigla_action *a)
 {
@@ -92,8 +91,7 @@ static void sync_device(device *d)
     sigla_session_close(s);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void write_records(device *d, const row *rows, size_t count)
 {

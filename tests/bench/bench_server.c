@@ -73,7 +73,7 @@ static long server_rss_kb(void)
     return kb;
 }
 
-/* --- the server ------------------------------------------------------------------------------- */
+/* ---- the server ---- */
 
 static FILE *run(pid_t *pid, char *const *argv)
 {
@@ -108,7 +108,7 @@ static void start(void)
     port = (uint16_t)atoi(strrchr(line, ':') + 1);
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
+/* ---- connections ---- */
 
 typedef struct wire {
     int fd;
@@ -190,7 +190,7 @@ static void put_request(sg_buf *b, const char *method, const char *path, bool zs
     sg_buf_slice(b, body);
 }
 
-/* --- what is pushed --------------------------------------------------------------------------- */
+/* ---- what is pushed ---- */
 
 static void put_at(sg_buf *b, int64_t at_us)
 {
@@ -261,7 +261,7 @@ static void put_push(sg_buf *request, sg_buf *body, const char *app, const shape
     put_request(request, "POST", path, false, sg_buf_view(body));
 }
 
-/* --- loads ------------------------------------------------------------------------------------ */
+/* ---- loads ---- */
 
 typedef struct load {
     size_t links;
@@ -361,7 +361,7 @@ static void run_load(const char *name, const load *l)
     free(took);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* The same page once more, as a client that takes zstd gets it. Gives the CPU it took. */
 static double packed_page(wire *l, const char *path, size_t *bytes)

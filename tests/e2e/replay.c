@@ -78,8 +78,7 @@ static int64_t device_time(void *ctx)
     return d->write_us != 0 ? d->write_us - d->offset_us : real_time_us();
 }
 
-/* ---- SQL ----------------------------------------------------------------------------------------
- */
+/* ---- SQL ---- */
 
 static void run(device *d, const char *sql)
 {
@@ -122,8 +121,7 @@ static char *text_of(sg_json *j)
     return need(copy);
 }
 
-/* ---- devices ------------------------------------------------------------------------------------
- */
+/* ---- devices ---- */
 
 static void create_table(device *d, char *name, sg_slice columns)
 {
@@ -236,8 +234,7 @@ static device *open_device(int64_t number)
     return d;
 }
 
-/* ---- writes -------------------------------------------------------------------------------------
- */
+/* ---- writes ---- */
 
 /* Columns and values of {column: value}; a value is kept as its JSON, null as NULL. */
 typedef struct row {
@@ -356,8 +353,7 @@ static void do_write(sg_json *j)
     sg_buf_deinit(&sql);
 }
 
-/* ---- syncs --------------------------------------------------------------------------------------
- */
+/* ---- syncs ---- */
 
 static size_t on_bytes(char *p, size_t size, size_t n, void *ctx)
 {
@@ -453,8 +449,7 @@ static void do_sync(sg_json *j)
     g.syncs++;
 }
 
-/* ---- the script ---------------------------------------------------------------------------------
- */
+/* ---- the script ---- */
 
 static char *next_text(sg_json *j)
 {

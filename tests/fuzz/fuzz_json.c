@@ -37,7 +37,7 @@ static sg_slice accepted(sg_slice text)
     return sg_json_end(&j) ? value : sg_slice_of(NULL, 0);
 }
 
-/* --- documents -------------------------------------------------------------------------------- */
+/* ---- documents ---- */
 
 static void judge_pair(sg_slice a, sg_slice b)
 {
@@ -62,7 +62,7 @@ static void respell(sg_slice text)
     json_decref(v);
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static void same_after_the_wire(const sg_value *v, bool is_json_column)
 {

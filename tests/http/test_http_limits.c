@@ -93,7 +93,7 @@ static int status_after(const http_fixture *f, const char *before, const char *m
     return status;
 }
 
-/* --- head ------------------------------------------------------------------------------------- */
+/* ---- head ---- */
 
 static void a_head_may_have_16_kib(void **state)
 {
@@ -153,7 +153,7 @@ static void a_target_may_have_8_kib(void **state)
     http_stop(&f);
 }
 
-/* --- body ------------------------------------------------------------------------------------- */
+/* ---- body ---- */
 
 static void a_body_may_have_its_cap(void **state)
 {
@@ -285,7 +285,7 @@ static void a_decompression_bomb_is_too_large(void **state)
     http_stop(&f);
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 static void a_slow_head_times_out(void **state)
 {
@@ -376,7 +376,7 @@ static void a_client_that_takes_nothing_is_given_up(void **state)
     http_stop(&f);
 }
 
-/* --- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static void connections_over_the_limit_are_told_so(void **state)
 {
@@ -514,7 +514,7 @@ static void more_connections_than_descriptors_are_not_promised(void **state)
     sg_http_server_free(server);
 }
 
-/* --- smuggling -------------------------------------------------------------------------------- */
+/* ---- smuggling ---- */
 
 #define CHUNKED "POST /size HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
 

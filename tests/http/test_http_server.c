@@ -14,7 +14,7 @@
 
 #define BIG_SIZE (300u * 1024u)
 
-/* --- routes ----------------------------------------------------------------------------------- */
+/* ---- routes ---- */
 
 /* Ids of requests whose handlers have not answered. */
 static struct {
@@ -153,7 +153,7 @@ static void expect_body(http_client *c, const char *text)
     http_reply_free(&r);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static void keeps_the_connection_for_the_next_request(void **state)
 {
@@ -427,7 +427,7 @@ static void a_header_that_would_split_the_answer_is_not_sent(void **state)
     http_stop(&f);
 }
 
-/* --- bodies ----------------------------------------------------------------------------------- */
+/* ---- bodies ---- */
 
 static void takes_chunked_bodies_with_trailers(void **state)
 {
@@ -558,7 +558,7 @@ static void compresses_what_the_client_takes(void **state)
     http_stop(&f);
 }
 
-/* --- CORS ------------------------------------------------------------------------------------- */
+/* ---- CORS ---- */
 
 #define PREFLIGHT                                                                                  \
     "OPTIONS /later HTTP/1.1\r\nHost: t\r\nOrigin: https://app.example\r\n"                        \
@@ -621,7 +621,7 @@ static void only_configured_origins_may_read_when_there_are_some(void **state)
     http_stop(&f);
 }
 
-/* --- answering later -------------------------------------------------------------------------- */
+/* ---- answering later ---- */
 
 struct answerer {
     const sg_http *http;
@@ -703,7 +703,7 @@ static void a_second_answer_is_dropped(void **state)
     http_stop(&f);
 }
 
-/* --- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static void listens_on_ipv6(void **state)
 {
@@ -781,7 +781,7 @@ static void refuses_routes_that_make_no_sense(void **state)
         assert_int_equal(sg_http_server_new(&config, &bad[i], 1, &server), SG_BADREQUEST);
 }
 
-/* --- the log ---------------------------------------------------------------------------------- */
+/* ---- the log ---- */
 
 static struct {
     uv_mutex_t mutex;
@@ -826,7 +826,7 @@ static void tells_what_was_answered(void **state)
     assert_int_equal(done.status[2], 400);
 }
 
-/* --- stopping --------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static void stopping_finishes_what_is_in_flight(void **state)
 {
@@ -881,7 +881,7 @@ static void a_server_that_never_ran_can_be_freed(void **state)
     sg_http_server_free(server);
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static void starting_without_memory_fails_cleanly(void **state)
 {

@@ -164,7 +164,7 @@ static void send_number(const http_fixture *f, unsigned number)
     sg_block_unref(b);
 }
 
-/* --- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ---- */
 
 static void sends_events_in_order(void **state)
 {

@@ -16,7 +16,7 @@
 
 enum { TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10, FIN = 0x80 };
 
-/* --- the server's side ------------------------------------------------------------------------ */
+/* ---- the server's side ---- */
 
 static struct {
     uv_mutex_t mutex;
@@ -99,7 +99,7 @@ static void start(http_fixture *f, const sg_http_config *config)
     http_start(f, config, routes, 1);
 }
 
-/* --- the client's side ------------------------------------------------------------------------ */
+/* ---- the client's side ---- */
 
 static http_client shake_hands(const http_fixture *f, const char *app)
 {
@@ -197,7 +197,7 @@ static void expect_closed(int code)
     assert_int_equal(count_of(&seen.code), code);
 }
 
-/* --- handshake -------------------------------------------------------------------------------- */
+/* ---- handshake ---- */
 
 static void answers_the_handshake_of_the_rfc(void **state)
 {
@@ -276,7 +276,7 @@ static void only_configured_origins_may_connect(void **state)
     http_stop(&f);
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 static void carries_texts_both_ways(void **state)
 {
@@ -375,7 +375,7 @@ static void pings_a_silent_client_and_then_gives_it_up(void **state)
     http_stop(&f);
 }
 
-/* --- closing ---------------------------------------------------------------------------------- */
+/* ---- closing ---- */
 
 static void breaking_the_protocol_closes(void **state)
 {

@@ -26,7 +26,7 @@ static int close_world(void **state)
     return 0;
 }
 
-/* --- tokens ----------------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 /* header.payload signed with the server's key, whatever they say. */
 static char *sign(const sg_key *key, const char *header, const char *payload)
@@ -201,7 +201,7 @@ static void a_damaged_directory_is_refused_clearly(void **state)
     sync_resume(w);
 }
 
-/* --- actors ----------------------------------------------------------------------------------- */
+/* ---- actors ---- */
 
 #define ACTOR(kind, principal) "{'kind':'" kind "','principalId':'" principal "'}"
 

@@ -36,7 +36,7 @@ typedef struct world {
 
 static world w;
 
-/* --- HTTP, pretended -------------------------------------------------------------------------- */
+/* ---- HTTP, pretended ---- */
 
 static int open_stream(void *impl, uint64_t id, const sg_stream_spec *spec)
 {
@@ -78,7 +78,7 @@ static int count(const char *text)
     return n;
 }
 
-/* --- commits ---------------------------------------------------------------------------------- */
+/* ---- commits ---- */
 
 static void push_done(void *ctx, sg_push *p)
 {
@@ -129,7 +129,7 @@ static void push_record(const char *id, size_t bytes)
     free(value);
 }
 
-/* --- a store that lets things happen behind a snapshot ---------------------------------------- */
+/* ---- a store that lets things happen behind a snapshot ---- */
 
 static int view_begin(sg_view *v, int64_t *newest)
 {
@@ -206,7 +206,7 @@ static void unsubscribe(void)
     assert_int_equal(streams(), 0);
 }
 
-/* --- the tests -------------------------------------------------------------------------------- */
+/* ---- the tests ---- */
 
 static void L7_a_commit_behind_a_jobs_snapshot_is_not_forgotten(void **state)
 {

@@ -202,7 +202,7 @@ static void L20_nesting_has_a_limit(void **state)
     free(close);
 }
 
-/* --- ages ------------------------------------------------------------------------------------- */
+/* ---- ages ---- */
 
 static int64_t count_of(const sync_world *w, const char *path, const char *member)
 {

@@ -64,7 +64,7 @@ static int64_t history_count(const sync_world *w, const char *id)
 #define DELETE(n, base, id, at)                                                                    \
     "{'n':" #n ",'base':" #base ",'table':'tasks','id':'" id "','op':'delete','at':'" at "'}"
 
-/* --- L8, L9, L13 ------------------------------------------------------------------------------ */
+/* ---- L8, L9, L13 ---- */
 
 static void L8_a_push_sent_again_gives_the_same_answer_and_does_nothing(void **state)
 {
@@ -227,7 +227,7 @@ static void L13_one_id_of_two_users_is_two_clients(void **state)
     json_decref(r);
 }
 
-/* --- L1: whole transactions ------------------------------------------------------------------- */
+/* ---- L1: whole transactions ---- */
 
 #define PART(n, tx, id)                                                                            \
     "{'n':" #n ",'tx':" #tx ",'base':0,'table':'tasks','id':'" id "','op':'insert','at':'" T1      \
@@ -289,7 +289,7 @@ static void L1_a_writer_that_moves_on_has_its_transaction_committed(void **state
     json_decref(r);
 }
 
-/* --- L2, L3, L4, L5, L14 ---------------------------------------------------------------------- */
+/* ---- L2, L3, L4, L5, L14 ---- */
 
 static void L3_the_greater_stamp_wins_in_any_order(void **state)
 {
@@ -423,7 +423,7 @@ static void L14_a_stamp_beyond_the_bound_is_renewed_alone(void **state)
     json_decref(r);
 }
 
-/* --- L12: deletes ----------------------------------------------------------------------------- */
+/* ---- L12: deletes ---- */
 
 static void L12_an_edit_does_not_resurrect_and_an_insert_does(void **state)
 {
@@ -446,7 +446,7 @@ static void L12_an_edit_does_not_resurrect_and_an_insert_does(void **state)
     json_decref(r);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void one_does_not_hear_of_ones_own_writes(void **state)
 {

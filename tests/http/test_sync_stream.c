@@ -150,7 +150,7 @@ static void streams_are_told_when_the_server_stops(void **state)
     http_close(&c);
 }
 
-/* --- L7: joining while others write ----------------------------------------------------------- */
+/* ---- L7: joining while others write ---- */
 
 #define RECORDS 400
 #define WRITERS 2
@@ -231,7 +231,7 @@ static void L7_streams_that_come_and_go_miss_nothing_and_see_nothing_twice(void 
     read_all(w, 1000);
 }
 
-/* --- catching up ------------------------------------------------------------------------------ */
+/* ---- catching up ---- */
 
 static void push_large(const sync_world *w, int first, int count)
 {
@@ -303,7 +303,7 @@ static void L7_a_reader_that_is_too_slow_is_told_to_resync(void **state)
     http_close(&c);
 }
 
-/* --- WebSockets ------------------------------------------------------------------------------- */
+/* ---- WebSockets ---- */
 
 static http_client ws_connect(const sync_world *w, const char *path)
 {

@@ -34,7 +34,7 @@ static inline void tell(story *s, act a)
     s->count++;
 }
 
-/* --- the law ---------------------------------------------------------------------------------- */
+/* ---- the law ---- */
 
 static inline bool is_dead(const story *s, size_t after)
 {
@@ -62,7 +62,7 @@ static inline bool law_says_lost(const story *s, size_t u, unsigned f)
     return false;
 }
 
-/* --- telling ---------------------------------------------------------------------------------- */
+/* ---- telling ---- */
 
 static inline void put_story(sg_buf *out, const story *s)
 {

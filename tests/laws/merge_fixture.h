@@ -155,8 +155,7 @@ static inline sg_lost server_lost(const server *s, unsigned field)
     return l;
 }
 
-/* --- the record as text: all that must not depend on the order of arrival ----------------------
- */
+/* ---- the record as text: all that must not depend on the order of arrival ---- */
 
 static inline void put_mark_text(sg_buf *out, int64_t at_us, sg_slice client, int64_t n,
                                  uint32_t actor, unsigned origin)

@@ -9,7 +9,7 @@
 #define SEED 20240924
 #define ROUNDS 20000
 
-/* --- the server's lists ----------------------------------------------------------------------- */
+/* ---- the server's lists ---- */
 
 static void arrive(server *hub, const story *s, unsigned cuts)
 {
@@ -216,7 +216,7 @@ static void test_l20_a_field_remembers_the_newest_lost_writes(void **state)
     server_deinit(&hub);
 }
 
-/* --- every small story ------------------------------------------------------------------------ */
+/* ---- every small story ---- */
 
 #define KINDS 3u
 #define TIMES 2u
@@ -263,7 +263,7 @@ static void test_l5_every_story_of_four_changes(void **state)
     server_deinit(&hub);
 }
 
-/* --- long stories of honest writers ----------------------------------------------------------- */
+/* ---- long stories of honest writers ---- */
 
 static void test_l5_many_long_stories(void **state)
 {

@@ -48,8 +48,7 @@ static const act universe[] = {
 };
 #define UNIVERSE (sizeof universe / sizeof *universe)
 
-/* --- what should come out ----------------------------------------------------------------------
- */
+/* ---- what should come out ---- */
 
 static void put_act_mark(sg_buf *out, const act *a, int64_t at_us)
 {
@@ -75,7 +74,7 @@ static void oracle_text(const act *const *acts, size_t count, sg_buf *out)
     }
 }
 
-/* --- runs ------------------------------------------------------------------------------------- */
+/* ---- runs ---- */
 
 typedef struct fixture {
     server server;
@@ -227,7 +226,7 @@ static void test_l2_all_orders_of_four(void **state)
     each_set(*state, &r, 0, 4, check_order_in_two_ways);
 }
 
-/* --- many, at random -------------------------------------------------------------------------- */
+/* ---- many, at random ---- */
 
 static act any_act(prng *g, int64_t n)
 {
@@ -281,7 +280,7 @@ static void test_l2_many_changes_at_random(void **state)
     }
 }
 
-/* --- the decision itself ---------------------------------------------------------------------- */
+/* ---- the decision itself ---- */
 
 /* Of two writes one side says take, the other keep; of the same write both say same. */
 static void test_l3_two_sides_never_both_keep_nor_both_take(void **state)

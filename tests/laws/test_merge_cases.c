@@ -57,7 +57,7 @@ static void check_x(const act *acts, size_t count, bool dead, const char *value)
     check_x((const act[]){__VA_ARGS__}, sizeof((const act[]){__VA_ARGS__}) / sizeof(act), dead,    \
             value)
 
-/* --- L4 --------------------------------------------------------------------------------------- */
+/* ---- L4 ---- */
 
 static void test_l4_a_default_never_beats_a_value(void **state)
 {
@@ -79,7 +79,7 @@ static void test_l4_of_two_defaults_all_sides_keep_the_same(void **state)
     CHECK_X(false, "2", second, first);
 }
 
-/* --- L12 -------------------------------------------------------------------------------------- */
+/* ---- L12 ---- */
 
 static void test_l12_a_later_write_of_a_field_does_not_resurrect(void **state)
 {
@@ -136,7 +136,7 @@ static void test_l12_a_record_of_which_only_fields_were_heard_has_no_life(void *
     server_deinit(&s);
 }
 
-/* --- counts and marks ------------------------------------------------------------------------- */
+/* ---- counts and marks ---- */
 
 static void assert_count(sg_merge_count c, size_t won, size_t lost, size_t same)
 {
@@ -198,7 +198,7 @@ static void test_a_mark_says_everything_of_its_write(void **state)
     sg_arena_deinit(&arena);
 }
 
-/* --- limits and faults ------------------------------------------------------------------------ */
+/* ---- limits and faults ---- */
 
 static int add_field(server *s, uint32_t name)
 {

@@ -15,7 +15,7 @@
 #define ROUNDS 3000
 #define PACKED_MAX ((size_t)1 << 24)
 
-/* --- records at random ------------------------------------------------------------------------ */
+/* ---- records at random ---- */
 
 static int64_t any_int(prng *g, int64_t max)
 {
@@ -79,7 +79,7 @@ static void any_record(prng *g, sg_record *r)
     if (prng_below(g, 3) == 0) r->revived_seq = any_int(g, INT64_MAX - 1) + 1;
 }
 
-/* --- there and back --------------------------------------------------------------------------- */
+/* ---- there and back ---- */
 
 static void check_round_trip(const sg_record *r)
 {
@@ -132,7 +132,7 @@ static void test_the_widest_record_with_a_mark_for_each_field_comes_back(void **
     sg_record_deinit(&r);
 }
 
-/* --- the stored form -------------------------------------------------------------------------- */
+/* ---- the stored form ---- */
 
 static void assert_packs_to(const sg_record *r, const char *bytes, size_t n)
 {
@@ -202,7 +202,7 @@ static void test_the_stored_form_does_not_change(void **state)
     sg_record_deinit(&r);
 }
 
-/* --- damage ----------------------------------------------------------------------------------- */
+/* ---- damage ---- */
 
 static int unpack(const void *bytes, size_t n)
 {
@@ -327,7 +327,7 @@ static void test_fields_that_cannot_be_are_damage(void **state)
     ASSERT_CORRUPT(ONE_MARK | LISTS, 0, 0, 0, 1, 0, 1, 7, 0, 1, 0, 2, 'a');
 }
 
-/* --- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 static void test_running_out_of_memory_is_said(void **state)
 {

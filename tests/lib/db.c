@@ -85,7 +85,7 @@ int db_teardown(void **state)
     return rc == SQLITE_OK ? 0 : -1;
 }
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 int db_try(sqlite3 *db, const char *sql)
 {

@@ -40,7 +40,7 @@ static inline uint32_t feed_random(http_feed *f, uint32_t below)
     return f->random % below;
 }
 
-/* --- transport -------------------------------------------------------------------------------- */
+/* ---- transport ---- */
 
 static inline http_feed *feed_of(sg_net *net)
 {
@@ -82,7 +82,7 @@ static inline void feed_wake(sg_net *net)
     (void)net;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 /* False when it can't be made, which is no finding. */
 static inline bool feed_init(http_feed *f, const sg_http_route *routes, size_t n, uint32_t random)

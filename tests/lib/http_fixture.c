@@ -11,7 +11,7 @@
 
 #define READ_STEP 65536
 
-/* --- server ----------------------------------------------------------------------------------- */
+/* ---- server ---- */
 
 void http_config(sg_http_config *config)
 {
@@ -64,7 +64,7 @@ sg_http_stats http_stats(const http_fixture *f)
     return stats;
 }
 
-/* --- client ----------------------------------------------------------------------------------- */
+/* ---- client ---- */
 
 static http_client connect_with(const http_fixture *f, int receive_buffer)
 {

@@ -33,7 +33,7 @@ static inline bool oracle_abstains(const json_error_t *error)
            code == json_error_stack_overflow;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static inline const char *oracle_value(sg_json *j, const json_t *v);
 
@@ -141,7 +141,7 @@ static inline const char *oracle_value(sg_json *j, const json_t *v)
     return "no value for us";
 }
 
-/* --- acceptance ------------------------------------------------------------------------------- */
+/* ---- acceptance ---- */
 
 /* Take a value with the pulling calls alone, sg_json_skip not used. */
 static inline void oracle_pull(sg_json *j)
@@ -213,7 +213,7 @@ static inline const char *oracle_compare(sg_slice text)
     return difference;
 }
 
-/* --- equality --------------------------------------------------------------------------------- */
+/* ---- equality ---- */
 
 static inline bool oracle_numbers_equal(const json_t *a, const json_t *b)
 {

@@ -8,7 +8,7 @@
 
 #include "server/now.h"
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 void sync_config(sync_world *w)
 {
@@ -91,7 +91,7 @@ char *sync_token(const sync_world *w, const char *user, const char *agent)
     return text;
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 char *sync_quotes(const char *text)
 {
@@ -244,7 +244,7 @@ json_t *sync_event(http_client *c, char **name, char **id)
     }
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 const json_t *sync_at(const json_t *root, const char *path)
 {

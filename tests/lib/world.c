@@ -56,8 +56,7 @@ void world_close(world *w)
     assert_int_equal(system(command), 0);
 }
 
-/* ---- the server ---------------------------------------------------------------------------------
- */
+/* ---- the server ---- */
 
 static int refusal(int code, sg_buf *out)
 {

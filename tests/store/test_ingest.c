@@ -20,7 +20,7 @@
 
 #define WAIT_S 20
 
-/* --- a store with faults ---------------------------------------------------------------------- */
+/* ---- a store with faults ---- */
 
 typedef struct faults {
     pthread_mutex_t lock;
@@ -75,7 +75,7 @@ static int load_records(sg_writer *w, sg_feed feed, const sg_ref *refs, size_t n
     return real.ops->load_records(w, feed, refs, n, arena, out);
 }
 
-/* --- the world -------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 typedef struct world {
     char dir[64];
@@ -235,7 +235,7 @@ static size_t records_stored(void)
     return (size_t)counts.newest;
 }
 
-/* --- the tests -------------------------------------------------------------------------------- */
+/* ---- the tests ---- */
 
 static void what_waits_is_committed_together(void **state)
 {

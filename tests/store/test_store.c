@@ -145,7 +145,7 @@ static void drop_view(sg_view *v)
     ops->view_free(v);
 }
 
-/* --- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ---- */
 
 static void texts_have_one_number_each_in_their_kind(void **state)
 {
@@ -205,7 +205,7 @@ static void texts_are_any_bytes_and_many(void **state)
     ops->rollback(t->w);
 }
 
-/* --- records and views ------------------------------------------------------------------------ */
+/* ---- records and views ---- */
 
 static void a_record_is_found_by_feed_table_and_key(void **state)
 {
@@ -345,7 +345,7 @@ static void commits_survive_reopening(void **state)
     ops->rollback(t->w);
 }
 
-/* --- history ---------------------------------------------------------------------------------- */
+/* ---- history ---- */
 
 static void append(world *t, int64_t row, int64_t prev, int64_t received_us)
 {
@@ -468,7 +468,7 @@ static void history_entries_pack_without_loss_and_damage_is_noticed(void **state
     sg_buf_deinit(&b);
 }
 
-/* --- clients ---------------------------------------------------------------------------------- */
+/* ---- clients ---- */
 
 static void check_answer(world *t, const sg_client_state *c, int64_t n, enum sg_answered_kind kind,
                          int64_t seq)
@@ -555,7 +555,7 @@ static void L1_what_is_staged_comes_back_in_order_and_in_batches(void **state)
     ops->rollback(t->w);
 }
 
-/* --- purging ---------------------------------------------------------------------------------- */
+/* ---- purging ---- */
 
 static void L12_tombstones_go_by_age_and_raise_their_feeds_floor(void **state)
 {
@@ -629,7 +629,7 @@ static void L20_history_answers_and_stages_go_by_age(void **state)
     ops->rollback(t->w);
 }
 
-/* --- trouble ---------------------------------------------------------------------------------- */
+/* ---- trouble ---- */
 
 static void exec(world *t, const char *sql)
 {

@@ -84,8 +84,7 @@ static void test_delete_and_insert_anew_queues_the_whole_row(void **state)
     db_pending(f->db, "insert|tasks|a|{\"title\":\"Tea\",\"done\":0,\"note\":null}");
 }
 
-/* ---- upsert and REPLACE ------------------------------------------------------------------------
- */
+/* ---- upsert and REPLACE ---- */
 
 static void test_an_upsert_that_changes_one_field_marks_one_field(void **state)
 {
@@ -221,8 +220,7 @@ static void test_a_row_moved_out_of_a_partial_index_by_replace_is_seen(void **st
               "SELECT op,key,fields FROM sigla_pending() ORDER BY op,key");
 }
 
-/* ---- keys --------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 static void test_a_changed_key_is_a_delete_and_an_insert(void **state)
 {

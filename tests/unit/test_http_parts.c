@@ -17,7 +17,7 @@
 #include "server/http.h"
 #include "server/rate.h"
 
-/* --- chunked ---------------------------------------------------------------------------------- */
+/* ---- chunked ---- */
 
 /* Decode in steps of at most `step` bytes; the data, and how the decoder ended. */
 static enum sg_chunk_state decode(const char *text, size_t n, size_t step, sg_buf *out,
@@ -69,7 +69,7 @@ static void an_incomplete_chunked_body_is_not_done(void **state)
     sg_buf_deinit(&out);
 }
 
-/* --- head ------------------------------------------------------------------------------------- */
+/* ---- head ---- */
 
 static void a_head_is_found_however_its_bytes_come(void **state)
 {
@@ -101,7 +101,7 @@ static void a_head_can_move(void **state)
     sg_free(h);
 }
 
-/* --- output queue ----------------------------------------------------------------------------- */
+/* ---- output queue ---- */
 
 static size_t drain(sg_outq *q, size_t step, sg_buf *out)
 {
@@ -207,7 +207,7 @@ static void output_without_memory_latches(void **state)
     sg_outq_deinit(&q);
 }
 
-/* --- slots ------------------------------------------------------------------------------------ */
+/* ---- slots ---- */
 
 static void an_old_id_names_nothing(void **state)
 {
@@ -244,7 +244,7 @@ static void there_are_as_many_slots_as_numbers(void **state)
     sg_slots_deinit(&s);
 }
 
-/* --- inbox ------------------------------------------------------------------------------------ */
+/* ---- inbox ---- */
 
 static void more_answers_than_requests_are_refused(void **state)
 {
@@ -296,7 +296,7 @@ static void an_overflow_of_events_is_told(void **state)
     sg_inbox_deinit(&q);
 }
 
-/* --- routes ----------------------------------------------------------------------------------- */
+/* ---- routes ---- */
 
 static void nothing_handler(void *ctx, const sg_http *http, const sg_http_req *req)
 {
@@ -353,7 +353,7 @@ static void routes_match_in_order(void **state)
     }
 }
 
-/* --- rate ------------------------------------------------------------------------------------- */
+/* ---- rate ---- */
 
 static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
 {
@@ -388,7 +388,7 @@ static void many_keys_forget_the_quiet_ones_first(void **state)
     sg_rate_free(r);
 }
 
-/* --- the handlers' side ----------------------------------------------------------------------- */
+/* ---- the handlers' side ---- */
 
 static void events_have_a_data_line_for_each_line(void **state)
 {

@@ -251,7 +251,7 @@ static void refuses_raw_nul_bytes(void **state)
     assert_int_equal(at, 1);
 }
 
-/* --- strings ---------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static void check_string(const char *json, sg_slice expected)
 {
@@ -335,7 +335,7 @@ static void keys_compare_with_their_escapes_undone(void **state)
     assert_false(sg_json_key_eq(SG_LIT("\\n"), SG_LIT("\\n")));
 }
 
-/* --- numbers, words --------------------------------------------------------------------------- */
+/* ---- numbers, words ---- */
 
 static int read_int(const char *text, int64_t *v)
 {
@@ -410,7 +410,7 @@ static void booleans_and_null_are_read_as_such_only(void **state)
     assert_int_equal(j.at, 17);
 }
 
-/* --- walking ---------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 static void an_object_is_walked_member_by_member(void **state)
 {
@@ -539,7 +539,7 @@ static void an_error_of_the_callers_latches_where_it_is(void **state)
     assert_int_equal(j.at, 2);
 }
 
-/* --- depth ------------------------------------------------------------------------------------ */
+/* ---- depth ---- */
 
 /* open × n, middle, close × n */
 static void nested(sg_buf *out, size_t n, const char *open, const char *close)

@@ -17,7 +17,7 @@
 #define DOCUMENTS 4000
 #define DAMAGES 12 /* for each document */
 
-/* --- generated values ------------------------------------------------------------------------- */
+/* ---- generated values ---- */
 
 static size_t random_text(prng *g, char *text, size_t max)
 {
@@ -164,7 +164,7 @@ static void check_agreement(sg_slice text)
     if (difference != NULL) fail_msg("%s: %.*s", difference, (int)text.n, text.p);
 }
 
-/* --- properties ------------------------------------------------------------------------------- */
+/* ---- properties ---- */
 
 static void we_read_what_jansson_wrote(void **state)
 {
@@ -259,7 +259,7 @@ static void one_changed_value_is_noticed(void **state)
     assert_in_range(changed, DOCUMENTS / 4, DOCUMENTS);
 }
 
-/* --- damaged documents ------------------------------------------------------------------------ */
+/* ---- damaged documents ---- */
 
 /* Put bytes over, into or out of the text, drawn from what JSON is made of. */
 static void damage(prng *g, sg_buf *text)

@@ -170,7 +170,7 @@ static void neighbours_of_powers_round_trip(void **state)
     }
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void check_parse(const char *text, double expected)
 {
@@ -285,7 +285,7 @@ static void reads_no_byte_behind_the_number(void **state)
     assert_true(sg_real_parse(sg_slice_of("12345678901234567890", 18)) == 123456789012345678.0);
 }
 
-/* --- locale ----------------------------------------------------------------------------------- */
+/* ---- locale ---- */
 
 /* Compile a locale with a comma as radix character; NULL where the system has no sources for one.
  */

@@ -10,8 +10,7 @@ static void notes(sqlite3 *db, const char *options)
     db_exec(db, NOTES "; SELECT sigla_track('notes',%Q)", options);
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 static void test_what_cannot_be_tracked_is_refused_with_the_reason(void **state)
 {

@@ -88,7 +88,7 @@ static void check_read(const char *json, bool is_json_column, sg_value expected)
     sg_buf_deinit(&scratch);
 }
 
-/* --- plain columns ---------------------------------------------------------------------------- */
+/* ---- plain columns ---- */
 
 static void integers_round_trip_to_both_ends(void **state)
 {
@@ -202,7 +202,7 @@ static void empty_values_are_not_null_pointers(void **state)
     sg_buf_deinit(&scratch);
 }
 
-/* --- JSON columns ----------------------------------------------------------------------------- */
+/* ---- JSON columns ---- */
 
 static void json_text_travels_as_it_is(void **state)
 {
@@ -310,7 +310,7 @@ static void scratch_holds_no_more_than_the_bytes(void **state)
     sg_buf_deinit(&scratch);
 }
 
-/* --- what others send ------------------------------------------------------------------------- */
+/* ---- what others send ---- */
 
 static void plain_columns_take_any_json(void **state)
 {
@@ -396,7 +396,7 @@ static void values_are_the_same_only_bit_for_bit(void **state)
             assert_int_equal(sg_value_same(&values[a], &values[b]), a == b);
 }
 
-/* --- properties ------------------------------------------------------------------------------- */
+/* ---- properties ---- */
 
 /* Bytes of which JSON, base64 and UTF-8 are made turn up often. */
 static size_t random_bytes(prng *g, char *bytes, size_t max)
@@ -428,7 +428,7 @@ static void random_values_round_trip(void **state)
     }
 }
 
-/* --- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 static int there_and_back(sg_value v, bool is_json_column, sg_value *back, sg_buf *json,
                           sg_buf *scratch)
