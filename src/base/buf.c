@@ -77,6 +77,12 @@ void sg_buf_slice(sg_buf *b, sg_slice s)
     sg_buf_put(b, s.p, s.n);
 }
 
+void sg_buf_append(sg_buf *b, const sg_buf *from)
+{
+    if (b->err == SG_OK) b->err = from->err;
+    sg_buf_put(b, from->p, from->n);
+}
+
 void sg_buf_int(sg_buf *b, int64_t v)
 {
     char digits[20];

@@ -33,6 +33,9 @@ void sg_buf_put(sg_buf *b, const void *bytes, size_t n);
 void sg_buf_byte(sg_buf *b, uint8_t byte);
 void sg_buf_str(sg_buf *b, const char *text);
 void sg_buf_slice(sg_buf *b, sg_slice s);
+/* What another buffer holds. An error latched there is latched here, so that text put together from
+ * parts needs its one check only. */
+void sg_buf_append(sg_buf *b, const sg_buf *from);
 void sg_buf_int(sg_buf *b, int64_t v); /* decimal digits */
 /* Unsigned LEB128, 1..10 bytes (as in DWARF and protocol buffers). */
 void sg_buf_varint(sg_buf *b, uint64_t v);

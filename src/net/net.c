@@ -61,7 +61,7 @@ static sg_block *new_refusal(void)
                      "Connection: close\r\nRetry-After: 5\r\nContent-Length: ");
     sg_buf_int(&out, (int64_t)body.n);
     sg_buf_str(&out, "\r\n\r\n");
-    sg_buf_slice(&out, sg_buf_view(&body));
+    sg_buf_append(&out, &body);
     return sg_block_new(sg_buf_view(&out));
 }
 

@@ -198,9 +198,9 @@ int sg_key_to_json(sg_slice key, sg_buf *out)
         sg_value_to_json(&values, &v, false);
     }
     if (count != 1) sg_buf_byte(out, '[');
-    sg_buf_slice(out, sg_buf_view(&values));
+    sg_buf_append(out, &values);
     if (count != 1) sg_buf_byte(out, ']');
-    int err = in.err != SG_OK ? in.err : values.err != SG_OK ? values.err : out->err;
+    int err = in.err != SG_OK ? in.err : out->err;
     sg_buf_deinit(&values);
     return err;
 }

@@ -15,8 +15,7 @@ static sg_slice text_of(sqlite3_value *v)
     return sg_slice_of(p, p != NULL ? (size_t)sqlite3_value_bytes(v) : 0);
 }
 
-/* ---- sigla_marks
- * ---------------------------------------------------------------------------------- */
+/* ---- sigla_marks ---- */
 
 static void put_mark(sg_replica *r, sg_rows *rows, const sg_mark *m, int *err)
 {
@@ -86,8 +85,7 @@ static int fill_marks(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **ar
     return err;
 }
 
-/* ---- sigla_pending, sigla_refused
- * ------------------------------------------------------------------- */
+/* ---- sigla_pending, sigla_refused ---- */
 
 static void put_op_fields(sg_replica *r, sg_rows *rows, sg_packed_op *op, int *err)
 {
@@ -193,8 +191,7 @@ static int fill_refused(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
     return err;
 }
 
-/* ---- sigla_conflicts, sigla_parked
- * -------------------------------------------------------------------- */
+/* ---- sigla_conflicts, sigla_parked ---- */
 
 static bool is_shown(sqlite3_stmt *s, bool all, sg_slice *state)
 {

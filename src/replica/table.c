@@ -295,8 +295,7 @@ void sg_table_forget_ids(sg_table *t)
         t->columns[i].name_id = 0;
 }
 
-/* ---- SQL of a table
- * ------------------------------------------------------------------------------ */
+/* ---- SQL of a table ---- */
 
 void sg_table_key_names(const sg_table *t, sg_buf *sql)
 {

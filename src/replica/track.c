@@ -12,8 +12,7 @@
 
 #define DEFAULT_APP "default"
 
-/* ---- can it be tracked?
- * -------------------------------------------------------------------------- */
+/* ---- can it be tracked? ---- */
 
 static bool begins(sg_slice s, const char *with)
 {
@@ -105,8 +104,7 @@ static int check_table(sg_replica *r, const sg_table *t)
     return check_names(r, t);
 }
 
-/* ---- sigla_track
- * ---------------------------------------------------------------------------------- */
+/* ---- sigla_track ---- */
 
 typedef struct request {
     sg_slice name; /* of the table */
@@ -276,8 +274,7 @@ int sg_track(sg_replica *r, sg_slice name, sg_slice options)
     return err;
 }
 
-/* ---- sigla_untrack
- * -------------------------------------------------------------------------------- */
+/* ---- sigla_untrack ---- */
 
 static int untrack(sg_replica *r, sg_slice name)
 {
@@ -305,8 +302,7 @@ int sg_untrack(sg_replica *r, sg_slice name)
     return err == SG_OK ? sg_replica_end(r, untrack(r, name)) : err;
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 void sg_track_set_options(sg_replica *r, uint32_t table, sg_slice options, int *err)
 {

@@ -98,7 +98,7 @@ static void probe_column(probe *p, const char *name, const char *collation)
 
 /* An expression's columns are those of the row it is evaluated on; NEW is made such a row. What the
  * user wrote may end with a comment to the end of the line. */
-static void probe_expression(probe *p, sg_slice expression, sg_slice new_row)
+static void probe_expression(probe *p, sg_slice expression, const sg_buf *new_row)
 {
     p->any = true;
     sg_buf_str(&p->same, p->same.n != 0 ? " AND (" : " WHERE (");
@@ -106,7 +106,7 @@ static void probe_expression(probe *p, sg_slice expression, sg_slice new_row)
     sg_buf_str(&p->same, "\n)=(SELECT ");
     sg_buf_slice(&p->same, expression);
     sg_buf_str(&p->same, "\n FROM (SELECT ");
-    sg_buf_slice(&p->same, new_row);
+    sg_buf_append(&p->same, new_row);
     sg_buf_str(&p->same, "))");
 }
 
@@ -148,7 +148,7 @@ static void probe_terms(sg_replica *r, const sg_table *t, probe *p, const char *
         if (name != NULL)
             probe_column(p, name, (const char *)sqlite3_column_text(s, 1));
         else
-            probe_expression(p, sg_index_term(text, i), sg_buf_view(&row));
+            probe_expression(p, sg_index_term(text, i), &row);
         if (sqlite3_column_int(s, 2) != 0) p->any = true; /* generated */
     }
     sqlite3_finalize(s);
@@ -167,7 +167,6 @@ static void probe_index(sg_replica *r, const sg_table *t, probe *p, const char *
         sg_buf_slice(&p->same, where);
         sg_buf_str(&p->same, "\n)");
     }
-    if (*err == SG_OK) *err = p->same.err != SG_OK ? p->same.err : p->columns.err;
 }
 
 /* SELECT sigla_capture(4,tag,…) FROM t WHERE… */
@@ -177,7 +176,7 @@ static void image(sg_buf *sql, const sg_table *t, const probe *p)
     all_columns(sql, t, ",");
     sg_buf_str(sql, ") FROM ");
     sg_sql_ident(sql, t->name);
-    sg_buf_slice(sql, sg_buf_view(&p->same));
+    sg_buf_append(sql, &p->same);
 }
 
 static void move_trigger(sg_buf *sql, const sg_table *t, const probe *p, int64_t number)
@@ -186,7 +185,7 @@ static void move_trigger(sg_buf *sql, const sg_table *t, const probe *p, int64_t
     sg_buf_str(sql, " BEFORE UPDATE");
     if (!p->any) {
         sg_buf_str(sql, " OF ");
-        sg_buf_slice(sql, sg_buf_view(&p->columns));
+        sg_buf_append(sql, &p->columns);
     }
     on(sql, t);
     image(sql, t, p);
@@ -242,9 +241,8 @@ static void replace_triggers(sg_replica *r, const sg_table *t, sg_buf *sql, int 
     head(sql, t, "before", -1);
     sg_buf_str(sql, " BEFORE INSERT");
     on(sql, t);
-    sg_buf_slice(sql, sg_buf_view(&before));
+    sg_buf_append(sql, &before);
     sg_buf_str(sql, " END;");
-    if (*err == SG_OK) *err = before.err;
     sg_buf_deinit(&before);
 }
 

@@ -104,8 +104,7 @@ static void run_fold(side *s, const bench *b)
     bench_need(err == SG_OK, "fold", r->message);
 }
 
-/* ---- a server that takes everything
- * --------------------------------------------------------------- */
+/* ---- a server that takes everything ---- */
 
 static int64_t pushed_bytes;
 static int64_t last_seq;
@@ -162,8 +161,7 @@ static void run_sync(side *from, const bench *b)
     sg_buf_deinit(&answer);
 }
 
-/* ---- the steps
- * ------------------------------------------------------------------------------------ */
+/* ---- the steps ---- */
 
 static void timed(const char *step, side *s, const bench *b, void (*run)(side *, const bench *))
 {

@@ -54,8 +54,7 @@ static device *synced(world *w, const char *schema)
     return d;
 }
 
-/* ---- L1
- * ------------------------------------------------------------------------------------------- */
+/* ---- L1 ---- */
 
 static void L1_a_large_transaction_is_pushed_in_parts_and_seen_whole(void **state)
 {
@@ -91,8 +90,7 @@ static void L1_parts_are_sent_again_after_the_server_has_dropped_them(void **sta
     assert_int_equal(device_int(b, "SELECT count(*) FROM t"), 12000);
 }
 
-/* ---- L4
- * ------------------------------------------------------------------------------------------- */
+/* ---- L4 ---- */
 
 static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
 {
@@ -130,8 +128,7 @@ static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state
     assert_same(a, b, MARKS);
 }
 
-/* ---- L9
- * ------------------------------------------------------------------------------------------- */
+/* ---- L9 ---- */
 
 static void L9_a_refused_change_stands_alone_and_can_be_retried(void **state)
 {
@@ -198,8 +195,7 @@ static void L9_children_before_their_parents_wait_for_them(void **state)
     assert_rows(b, "SELECT count(*) FROM sigla_parked", "0\n");
 }
 
-/* ---- L10
- * ------------------------------------------------------------------------------------------ */
+/* ---- L10 ---- */
 
 static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **state)
 {
@@ -232,8 +228,7 @@ static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **st
     assert_same(a, b, ROWS);
 }
 
-/* ---- L12
- * ------------------------------------------------------------------------------------------ */
+/* ---- L12 ---- */
 
 static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead(void **state)
 {
@@ -257,8 +252,7 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
     assert_same(a, c, ROWS);
 }
 
-/* ---- L13
- * ------------------------------------------------------------------------------------------ */
+/* ---- L13 ---- */
 
 static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void **state)
 {
@@ -310,8 +304,7 @@ static void L13_another_user_does_not_get_the_database(void **state)
     assert_rows(a, "SELECT count(*) FROM sigla_pending", "1\n");
 }
 
-/* ---- L14
- * ------------------------------------------------------------------------------------------ */
+/* ---- L14 ---- */
 
 static void L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing(void **state)
 {
@@ -354,8 +347,7 @@ static void L14_a_clock_behind_is_corrected_before_it_loses_edits(void **state)
     assert_rows(a, ROWS, "k1|slow|1\n");
 }
 
-/* ---- L19
- * ------------------------------------------------------------------------------------------ */
+/* ---- L19 ---- */
 
 static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(void **state)
 {
@@ -380,8 +372,7 @@ static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(v
     assert_same(old, new, ROWS);
 }
 
-/* ---- the machine's own manners
- * ---------------------------------------------------------------------- */
+/* ---- the machine's own manners ---- */
 
 static void answers_that_cannot_be_helped_stop_the_session_by_name(void **state)
 {

@@ -40,8 +40,7 @@ typedef struct model {
     int count;
 } model;
 
-/* ---- making changes
- * ------------------------------------------------------------------------------- */
+/* ---- making changes ---- */
 
 static const char *const names[FIELDS] = {"a", "b", "c"};
 
@@ -158,8 +157,7 @@ static void edit(model *m, device *d, prng *g)
     if (!person) device_exec(d, "SELECT sigla_as_end()");
 }
 
-/* ---- the independent model: L5 from the law's text
- * -------------------------------------------------- */
+/* ---- the independent model: L5 from the law's text ---- */
 
 typedef struct cell {
     const change *by; /* who wrote what is there; NULL: nothing is */
@@ -272,8 +270,7 @@ static void compare_conflicts(model *m, device *d, const verdicts *v, cell cells
     sqlite3_free(have);
 }
 
-/* ---- one run
- * ------------------------------------------------------------------------------------------ */
+/* ---- one run ---- */
 
 static enum fate random_fate(prng *g)
 {

@@ -159,8 +159,7 @@ int world_request(world *w, const char *method, const char *url, sg_slice body, 
     return method[0] == 'P' ? push(w, app, body, out) : pull(w, app, url, out);
 }
 
-/* ---- devices
- * ------------------------------------------------------------------------------------- */
+/* ---- devices ---- */
 
 static int64_t device_now(void *ctx)
 {

@@ -218,6 +218,24 @@ static void test_taken_bytes_are_the_callers(void **state)
 }
 
 /* Fail allocation 1, 2, … until none is asked for any more. */
+static void test_the_error_of_a_part_is_the_error_of_the_whole(void **state)
+{
+    (void)state;
+    sg_buf part, whole;
+    sg_buf_init(&part, 4);
+    sg_buf_init(&whole, 64);
+    sg_buf_str(&part, "abc");
+    sg_buf_append(&whole, &part);
+    assert_int_equal(whole.err, SG_OK);
+    assert_string_equal(sg_buf_cstr(&whole), "abc");
+    sg_buf_str(&part, "de");
+    sg_buf_append(&whole, &part);
+    assert_int_equal(whole.err, SG_LIMIT);
+    assert_int_equal(whole.n, 3);
+    sg_buf_deinit(&part);
+    sg_buf_deinit(&whole);
+}
+
 static void test_running_out_of_memory_is_latched_and_keeps_the_bytes(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_a_c_string_does_not_count_its_end),
         cmocka_unit_test(test_truncation_only_shortens),
         cmocka_unit_test(test_taken_bytes_are_the_callers),
+        cmocka_unit_test(test_the_error_of_a_part_is_the_error_of_the_whole),
         cmocka_unit_test(test_running_out_of_memory_is_latched_and_keeps_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

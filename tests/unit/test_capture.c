@@ -275,8 +275,7 @@ static void test_a_key_that_changes_its_case_is_another_record(void **state)
               "(SELECT count(*) FROM sigla_marks('t','abc') WHERE field IS NOT NULL)");
 }
 
-/* ---- conflict clauses
- * ---------------------------------------------------------------------------- */
+/* ---- conflict clauses ---- */
 
 static void checked(sqlite3 *db)
 {

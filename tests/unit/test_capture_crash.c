@@ -29,8 +29,7 @@ static int open_faulty(db_fixture *f, sqlite3 **db)
     return rc;
 }
 
-/* ---- what must hold
- * ------------------------------------------------------------------------------ */
+/* ---- what must hold ---- */
 
 /* t and its copy are written together in every transaction; every field of t that is not NULL came
  * by its last change in the outbox, which its mark names. */
@@ -59,8 +58,7 @@ static void expect_agreement(sqlite3 *db)
     db_exec(db, "DROP TABLE q; DROP TABLE f");
 }
 
-/* ---- a disk that fails
- * --------------------------------------------------------------------------- */
+/* ---- a disk that fails ---- */
 
 static int fold(sqlite3 *db)
 {
@@ -191,8 +189,7 @@ static void test_L1_a_crash_at_any_write_in_a_wal(void **state)
     every_write(*state, "WAL", SQLITE_IOERR_WRITE, true);
 }
 
-/* ---- a process that is killed
- * ---------------------------------------------------------------------- */
+/* ---- a process that is killed ---- */
 
 static void write_until_killed(db_fixture *f, int to_parent)
 {

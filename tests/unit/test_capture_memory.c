@@ -11,8 +11,7 @@
 #include "replica/replica.h"
 #include "sigla.h"
 
-/* ---- SQLite's allocator, made to fail
- * ------------------------------------------------------------ */
+/* ---- SQLite's allocator, made to fail ---- */
 
 static sqlite3_mem_methods plain;
 static size_t sqlite_calls, sqlite_fail_at;
@@ -65,8 +64,7 @@ static bool reached(enum whose whose, size_t n)
     return sqlite_calls >= n;
 }
 
-/* ---- one thing to do, again and again
- * ------------------------------------------------------------ */
+/* ---- one thing to do, again and again ---- */
 
 typedef int (*action)(db_fixture *f);
 
@@ -153,7 +151,9 @@ static bool attempt(db_fixture *f, action act, enum whose whose, size_t n, bool 
     if (rc == SQLITE_OK) {
         expect_state(f, after, "done", n);
     } else {
-        assert_int_equal(rc & 0xff, SQLITE_NOMEM);
+        if ((rc & 0xff) != SQLITE_NOMEM)
+            fail_msg("%s allocation %zu%s: %d %s", whose == OURS ? "our" : "SQLite's", n,
+                     sticky ? " on" : "", rc, sqlite3_errmsg(f->db));
         expect_state(f, before, "failed", n);
         assert_int_equal(act(f), SQLITE_OK);
         expect_state(f, after, "tried again", n);
@@ -183,8 +183,7 @@ static void every_allocation_of(void **state, const char *sql)
     every_allocation(*state, run);
 }
 
-/* ---- what is done
- * ---------------------------------------------------------------------------------- */
+/* ---- what is done ---- */
 
 static void test_a_write(void **state)
 {

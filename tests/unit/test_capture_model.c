@@ -46,8 +46,7 @@ static bool one_in(round *r, uint64_t n)
     return below(r, n) == 0;
 }
 
-/* ---- running SQL, remembering it
- * ------------------------------------------------------------------ */
+/* ---- running SQL, remembering it ---- */
 
 static void give_up(round *r, const char *what)
 {
@@ -347,8 +346,7 @@ static void check(round *r)
     if (one_in(r, 4)) check_marks(r);
 }
 
-/* ---- random SQL
- * ----------------------------------------------------------------------------------- */
+/* ---- random SQL ---- */
 
 static void put_value(round *r, sqlite3_str *s)
 {
@@ -498,8 +496,7 @@ static int do_index(round *r)
     return rc;
 }
 
-/* ---- a round
- * --------------------------------------------------------------------------------------- */
+/* ---- a round ---- */
 
 static void fold(round *r)
 {

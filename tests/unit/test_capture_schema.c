@@ -2,8 +2,7 @@
 #include "lib/db.h"
 #include "sigla.h"
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static void test_keys_of_every_type(void **state)
 {
@@ -278,8 +277,7 @@ static void test_a_unique_index_made_after_tracking_is_watched(void **state)
     expect_current(f->db);
 }
 
-/* ---- tables that go, come and change their name
- * --------------------------------------------------- */
+/* ---- tables that go, come and change their name ---- */
 
 static void test_a_renamed_table_stays_the_same_on_the_wire(void **state)
 {
@@ -392,8 +390,7 @@ static void test_vacuum_and_reindex(void **state)
     sqlite3_free(path);
 }
 
-/* ---- other databases
- * ------------------------------------------------------------------------------ */
+/* ---- other databases ---- */
 
 static void test_tables_of_attached_databases_are_refused(void **state)
 {
@@ -448,8 +445,7 @@ static void test_a_temp_table_of_the_same_name_is_another_table(void **state)
     db_refuses(f->db, "is in the database \"temp\"", "SELECT sigla_track('t')");
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------- */
+/* ---- settings ---- */
 
 static void test_under_settings_that_distrust_the_schema(void **state)
 {

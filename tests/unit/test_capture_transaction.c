@@ -25,8 +25,7 @@ static void expect(sqlite3 *db, const char *rows)
     expect_after(db, rows, "");
 }
 
-/* ---- savepoints and rollbacks
- * -------------------------------------------------------------------- */
+/* ---- savepoints and rollbacks ---- */
 
 static void test_L1_a_rolled_back_transaction_leaves_nothing(void **state)
 {
@@ -139,8 +138,7 @@ static void test_names_interned_in_a_rolled_back_transaction_are_made_again(void
     db_pending(f->db, "insert|v|1|{\"b\":2}\ninsert|t|1|{\"a\":1}");
 }
 
-/* ---- several connections
- * -------------------------------------------------------------------------- */
+/* ---- several connections ---- */
 
 static void test_connections_write_one_after_the_other(void **state)
 {

@@ -195,8 +195,7 @@ static void test_a_trigger_may_ask_who_writes(void **state)
     db_expect(f->db, "0|NULL", "SELECT * FROM log");
 }
 
-/* ---- foreign keys
- * -------------------------------------------------------------------------------- */
+/* ---- foreign keys ---- */
 
 static void family(sqlite3 *db, const char *action)
 {

@@ -121,8 +121,7 @@ static void test_functions_that_change_things_are_not_for_triggers(void **state)
     db_refuses(f->db, "unsafe use of sigla_untrack", "INSERT INTO log VALUES(1)");
 }
 
-/* ---- options
- * -------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static void test_app_and_wire_name(void **state)
 {
@@ -216,8 +215,7 @@ static void test_L4_rows_from_before_are_adopted_under_the_bottom_stamp(void **s
               "SELECT field,value,origin FROM sigla_marks('notes','a') WHERE field='title'");
 }
 
-/* ---- sigla_untrack
- * --------------------------------------------------------------------------------- */
+/* ---- sigla_untrack ---- */
 
 static void test_untracked_tables_are_ordinary_again(void **state)
 {
@@ -308,8 +306,7 @@ static void test_L16_other_tables_are_never_touched(void **state)
               "SELECT name FROM sqlite_schema WHERE tbl_name='private' AND type='trigger'");
 }
 
-/* ---- sigla_sweep
- * ----------------------------------------------------------------------------------- */
+/* ---- sigla_sweep ---- */
 
 static void test_sweep_empties_the_column_everywhere_as_a_migration(void **state)
 {
@@ -369,8 +366,7 @@ static void test_sweep_of_nothing(void **state)
     db_pending(f->db, "");
 }
 
-/* ---- before anything is tracked
- * --------------------------------------------------------------------- */
+/* ---- before anything is tracked ---- */
 
 static void test_reading_a_database_without_sigla_writes_nothing(void **state)
 {
