@@ -19,7 +19,8 @@ static const char *check_kind(const sg_claims *c, const sg_actor_info *who)
         bool same = sg_slice_eq(who->principal, c->agent);
         return same ? NULL : "the actor's principalId is not the token's agent";
     }
-    if (who->kind == SG_ACTOR_AI) return "a person's token may not write as an agent";
+    /* An agent that runs in its person's app: the person answers for it, and claims less by it. */
+    if (who->kind == SG_ACTOR_AI) return NULL;
     if (who->kind == SG_ACTOR_USER)
         return is_person(c, who) ? NULL : "the actor's principalId is not the token's user";
     return is_system(who) ? NULL : "a system actor's principalId begins with system:";
