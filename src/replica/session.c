@@ -376,6 +376,7 @@ static int shrink(sigla_session *s, const refusal *f)
     }
     int err = sg_replica_begin(s->r);
     if (err != SG_OK) return err;
+    sg_app_load(s->r, s->app, &s->place, &err);
     sg_ack_refuse(s->r, &s->place, s->sent_from, f->code, sg_slice_str(f->message), &err);
     err = sg_replica_end(s->r, err);
     s->progress.refused += err == SG_OK;
@@ -430,6 +431,8 @@ static int take_push(sigla_session *s, const sg_page *page)
 {
     int err = sg_replica_begin(s->r);
     if (err != SG_OK) return err;
+    /* As it stands now: while the request was out, a stream or another session may have moved on. */
+    sg_app_load(s->r, s->app, &s->place, &err);
     sg_fold(s->r, &err);
     sg_ack_server_time(s->r, page->server_us, &err);
     sg_ack_count count = {0};

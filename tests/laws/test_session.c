@@ -490,6 +490,39 @@ static void a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside(vo
     assert_rows(d, "SELECT count(*) FROM sigla_pending", "0\n");
 }
 
+static void L7_an_answer_does_not_take_the_cursor_back_behind_a_stream(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    sigla_action go;
+    assert_int_equal(sigla_session_stream_request(a->session, 0, &go), SIGLA_OK);
+    device_exec(a, "INSERT INTO t VALUES('a',1,1)");
+    assert_int_equal(sigla_session_next(a->session, &go), SIGLA_OK);
+    assert_string_equal(go.method, "POST");
+    sg_buf answer, event;
+    sg_buf_init(&answer, 1 << 20);
+    sg_buf_init(&event, 1 << 20);
+    assert_int_equal(world_request(w, "POST", go.url, sg_slice_of(go.body, go.body_bytes), &answer),
+                     200);
+    device_exec(b, "INSERT INTO t VALUES('b',2,2)");
+    device_sync(b);
+    sg_buf page;
+    sg_buf_init(&page, 1 << 20);
+    assert_int_equal(world_request(w, "GET", "http://sim/sync/default/pull?v=2&since=&client=x",
+                                   sg_slice_of("", 0), &page),
+                     200);
+    sg_buf_str(&event, "event: changes\ndata: ");
+    sg_buf_append(&event, &page);
+    sg_buf_str(&event, "\n\n");
+    assert_int_equal(sigla_session_stream(a->session, 0, event.p, event.n), SIGLA_OK);
+    assert_rows(a, "SELECT seq FROM sigla_app", "2\n");
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, answer.p, answer.n), SIGLA_OK);
+    assert_rows(a, "SELECT seq FROM sigla_app", "2\n");
+    sg_buf_deinit(&answer);
+    sg_buf_deinit(&event);
+    sg_buf_deinit(&page);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -504,6 +537,7 @@ int main(void)
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
+        T(L7_an_answer_does_not_take_the_cursor_back_behind_a_stream),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
         T(L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing),
