@@ -90,7 +90,11 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(call objs,$(TEST_LIB)) $(OUT)/liball.a
 $(OUT)/tests/unit/test_cli_table: $(call objs,$(addprefix apps/sigla/,args.c grid.c jwt.c meter.c show.c term.c text.c))
 # Programs that tests written in Python run.
 TEST_TOOLS := tests/e2e/replay.c
-tests: $(TEST_BINS) $(patsubst tests/%.c,$(OUT)/tests/%,$(TEST_TOOLS))
+SIM_SRCS := $(sort $(wildcard tests/sim/*.c))
+$(OUT)/tests/sim: $(call objs,$(SIM_SRCS)) $(OUT)/liball.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(REPLICA_LIBS)
+tests: $(TEST_BINS) $(OUT)/tests/sim $(patsubst tests/%.c,$(OUT)/tests/%,$(TEST_TOOLS))
 .SECONDARY: $(call objs,$(TEST_SRCS) $(TEST_LIB) $(TEST_TOOLS))
 
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))

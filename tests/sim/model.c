@@ -1,0 +1,249 @@
+#include "sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/memory.h"
+
+static const char *const fields[SIM_FIELDS] = {"a", "b", "c", "d", "e"};
+
+int sim_field_of(const char *name)
+{
+    for (int f = 0; f < SIM_FIELDS; f++)
+        if (strcmp(fields[f], name) == 0) return f;
+    return -1;
+}
+
+int sim_key_of(const sim_device *d, const char *key)
+{
+    return d->user * SIM_KEYS + (key[1] - '0');
+}
+
+_Noreturn void sim_fail(sim *s, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(s->message, sizeof s->message, format, args);
+    va_end(args);
+    longjmp(s->failed, 1);
+}
+
+/* L3. */
+bool sim_wins(const sim_write *a, const sim_write *b)
+{
+    if (a->at != b->at) return a->at > b->at;
+    int c = strcmp(a->client, b->client);
+    return c != 0 ? c > 0 : a->n > b->n;
+}
+
+void sim_merge(const sim *s, sim_state *out, sim_in *in, void *ctx)
+{
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *w = &s->writes[i];
+        if (!in(ctx, w)) continue;
+        const sim_write **life = &out->life[w->key];
+        if (w->op != 'u' && (*life == NULL || sim_wins(w, *life))) *life = w;
+        for (int f = 0; f < SIM_FIELDS; f++) {
+            const sim_write **by = &out->cells[w->key][f].by;
+            if ((w->has >> f & 1) && (*by == NULL || sim_wins(w, *by))) *by = w;
+        }
+    }
+}
+
+typedef struct view {
+    const sim_device *d;
+    int64_t cursor;
+    const sim_write *before;
+} view;
+
+static bool in_view(void *ctx, const sim_write *w)
+{
+    const view *v = ctx;
+    if (w->undone || w->key / SIM_KEYS != v->d->user) return false;
+    if (w->device == v->d->index) return v->before == NULL || w < v->before;
+    return w->seq != 0 && w->seq <= v->cursor;
+}
+
+void sim_view(const sim_device *d, int64_t cursor, const sim_write *before, sim_state *out)
+{
+    view v = {d, cursor, before};
+    sim_merge(d->s, out, in_view, &v);
+}
+
+/* ---- what a device has queued ---- */
+
+static sim_write *find(sim *s, int device, const char *client, size_t client_n, int64_t n)
+{
+    for (int i = s->write_count; i-- > 0;) {
+        sim_write *w = &s->writes[i];
+        if (w->n == n && w->device == device && !w->undone && strlen(w->client) == client_n &&
+            memcmp(w->client, client, client_n) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+static sim_write *add(sim *s)
+{
+    if (s->write_count == SIM_WRITES_MAX) sim_fail(s, "too many writes for the model");
+    sim_write *w = &s->writes[s->write_count++];
+    *w = (sim_write){0};
+    return w;
+}
+
+/* A database that finds itself a copy goes on under another id; what waits, waits under that. */
+static void read_client(sim_device *d)
+{
+    sim *s = d->s;
+    char *client = sim_device_rows(d, "SELECT sigla_config('client')");
+    client[strcspn(client, "\n")] = '\0';
+    if (d->client[0] != '\0' && strcmp(client, d->client) != 0) {
+        s->counters->copies_found++;
+        if (!d->loose && !s->loose) sim_fail(s, "device %d takes itself for a copy", d->index);
+        for (int i = 0; i < s->write_count; i++) {
+            sim_write *w = &s->writes[i];
+            if (w->device == d->index && w->seq == 0) w->undone = true;
+        }
+    }
+    snprintf(d->client, sizeof d->client, "%s", client);
+    sqlite3_free(client);
+}
+
+/* What it overwrites is superseded if it is its own: nobody has lost it then. */
+static void supersede(sim_device *d, const sim_write *w)
+{
+    sim_state seen;
+    int64_t cursor = sim_device_int(d, "SELECT seq FROM sigla_app WHERE name='default'");
+    sim_view(d, cursor, w, &seen);
+    const sim_write *life = seen.life[w->key];
+    if (life != NULL && life->op == 'd') return;
+    for (int f = 0; f < SIM_FIELDS; f++) {
+        const sim_write *by = seen.cells[w->key][f].by;
+        if (by == NULL || by->device != d->index) continue;
+        if (w->op == 'd' || (w->has >> f & 1))
+            d->s->writes[by - d->s->writes].superseded |= 1u << f;
+    }
+}
+
+static void check_stamp(sim_device *d, const sim_write *w)
+{
+    if (w->at == 0) return;
+    for (int i = 0; i < w - d->s->writes; i++) {
+        const sim_write *o = &d->s->writes[i];
+        if (o->device == d->index && o->n < w->n && o->at > w->at && !o->undone)
+            sim_fail(d->s, "L3: device %d: change %lld is stamped before change %lld", d->index,
+                     (long long)w->n, (long long)o->n);
+    }
+}
+
+static const char pending_sql[] =
+    "SELECT p.n,p.key,p.op,p.origin,o.at,o.base,o.tx_last,j.key,j.value FROM sigla_pending() p "
+    "JOIN sigla_outbox o ON o.n=(SELECT max(n) FROM sigla_outbox WHERE n<=p.n) LEFT JOIN "
+    "json_each(p.fields) j ORDER BY p.n";
+
+void sim_adopt(sim_device *d)
+{
+    sim *s = d->s;
+    memory_fail(0, 0); /* what was armed was for what the device did */
+    if (d->db == NULL) return;
+    read_client(d);
+    if (d->pending == NULL &&
+        sqlite3_prepare_v2(d->db, pending_sql, -1, &d->pending, NULL) != SQLITE_OK)
+        sim_fail(s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
+    sim_write *w = NULL;
+    int first = s->write_count;
+    while (sqlite3_step(d->pending) == SQLITE_ROW) {
+        sqlite3_stmt *q = d->pending;
+        int64_t n = sqlite3_column_int64(q, 0);
+        if (w == NULL || w->n != n) {
+            w = find(s, d->index, d->client, strlen(d->client), n);
+            if (w != NULL && w->seq == 0) w->at = sqlite3_column_int64(q, 4);
+        }
+        if (w != NULL && w < s->writes + first) continue;
+        if (w == NULL) {
+            w = add(s);
+            w->device = d->index;
+            snprintf(w->client, sizeof w->client, "%s", d->client);
+            w->n = n;
+            w->key = sim_key_of(d, (const char *)sqlite3_column_text(q, 1));
+            w->op = *(const char *)sqlite3_column_text(q, 2);
+            w->person = strcmp((const char *)sqlite3_column_text(q, 3), "user") == 0;
+            w->at = sqlite3_column_int64(q, 4);
+            w->base = sqlite3_column_int64(q, 5);
+            w->tx_last = sqlite3_column_int64(q, 6);
+        }
+        const char *field = (const char *)sqlite3_column_text(q, 7);
+        if (field == NULL) continue;
+        int f = sim_field_of(field);
+        sim_need(s, f >= 0);
+        w->has |= 1u << f;
+        w->value[f] = sqlite3_column_int(q, 8);
+    }
+    if (sqlite3_reset(d->pending) != SQLITE_OK)
+        sim_fail(s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
+    for (int i = first; i < s->write_count; i++) {
+        check_stamp(d, &s->writes[i]);
+        supersede(d, &s->writes[i]);
+        d->known_n = s->writes[i].n;
+    }
+}
+
+/* ---- what the server has decided ---- */
+
+static sim_write *decided(sim *s, sim_device *d, sg_slice client, int64_t n)
+{
+    sim_write *w = find(s, d->index, client.p, client.n, n);
+    /* What a device has lost may still have been on its way. */
+    for (int i = 0; i < s->write_count && w == NULL; i++) {
+        sim_write *o = &s->writes[i];
+        if (o->device != d->index || o->n != n || strlen(o->client) != client.n) continue;
+        if (memcmp(o->client, client.p, client.n) == 0) w = o;
+    }
+    if (w == NULL)
+        sim_fail(s, "the server speaks of change %lld, which device %d has not made", (long long)n,
+                 d->index);
+    return w;
+}
+
+void sim_committed(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t seq)
+{
+    sim_write *w = decided(s, d, client, n);
+    w->undone = false;
+    if (w->seq != 0 && w->seq != seq && seq != 1 && !s->loose)
+        sim_fail(s, "L8: change %lld of device %d has got seq %lld and %lld", (long long)n,
+                 d->index, (long long)w->seq, (long long)seq);
+    if (w->refused && !s->loose) sim_fail(s, "L8: change %lld was refused before", (long long)n);
+    if (w->seq == 0) w->seq = seq;
+}
+
+void sim_restamped(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t at)
+{
+    sim_write *w = decided(s, d, client, n);
+    s->counters->restamped += !w->restamped;
+    w->restamped = true;
+    w->at = at;
+}
+
+void sim_refused(sim *s, sim_device *d, sg_slice client, int64_t n, sg_slice why)
+{
+    sim_write *w = decided(s, d, client, n);
+    s->counters->refused += !w->refused;
+    if (!s->loose && !d->loose)
+        sim_fail(s, "L9: change %lld of device %d was refused: %.*s", (long long)n, d->index,
+                 (int)why.n, why.p);
+    w->refused = true;
+}
+
+void sim_inherit(sim *s, int from, int to)
+{
+    int count = s->write_count;
+    for (int i = 0; i < count; i++) {
+        if (s->writes[i].device != from || s->writes[i].undone) continue;
+        sim_write *w = add(s);
+        *w = s->writes[i];
+        w->device = to;
+    }
+}

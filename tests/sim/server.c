@@ -1,0 +1,305 @@
+#include "sim/sim.h"
+
+#include "base/mem.h"
+#include "server/answer.h"
+#include "wire/json.h"
+
+#define SERVER_PATH "/0/server.db"
+
+static const char *const scopes[SIM_USERS] = {"u:ann", "u:ben"};
+
+static sg_slice scope_of(const sim_device *d)
+{
+    return sg_slice_str(scopes[d->user]);
+}
+
+static sg_slice user_of(const sim_device *d)
+{
+    return sg_slice_str(scopes[d->user] + 2);
+}
+
+void sim_server_start(sim *s)
+{
+    sim_server *v = &s->server;
+    int err = sg_store_sqlite_open(SERVER_PATH, &v->store);
+    if (err != SG_OK) sim_fail(s, "the server does not start: %s", sg_err_text(err));
+    v->writer = v->store.ops->writer(v->store.impl);
+    err = v->store.ops->view_new(v->store.impl, &v->view);
+    if (err == SG_OK) v->applier = sg_applier_new(&v->store);
+    if (v->applier == NULL) sim_fail(s, "the server does not start: %s", sg_err_text(err));
+    v->up = true;
+}
+
+void sim_server_stop(sim *s)
+{
+    sim_server *v = &s->server;
+    if (!v->up) return;
+    sg_applier_free(v->applier);
+    v->applier = NULL;
+    v->store.ops->view_free(v->view);
+    sg_store_close(&v->store);
+    v->up = false;
+}
+
+/* The disk has failed under it: the process dies, or its machine, and starts again. */
+static int crash(sim *s)
+{
+    sim_server_stop(s);
+    s->counters->crashes++;
+    if (s->server.power) {
+        s->counters->power_losses++;
+        disk_power_loss(SIM_SERVER_DISK, &s->g);
+    } else {
+        disk_revive(SIM_SERVER_DISK);
+    }
+    sim_server_start(s);
+    return -1;
+}
+
+static bool excused(void)
+{
+    return disk_failed(SIM_SERVER_DISK);
+}
+
+static int refusal(int code, sg_buf *out)
+{
+    sg_jsonw w;
+    sg_jsonw_init(&w, out);
+    sg_jsonw_object(&w);
+    sg_jsonw_k(&w, "error");
+    sg_jsonw_object(&w);
+    sg_jsonw_kstr(&w, "code", sg_slice_str(sg_err_code(code)));
+    sg_jsonw_kstr(&w, "message", sg_slice_str(sg_err_text(code)));
+    sg_jsonw_object_end(&w);
+    sg_jsonw_object_end(&w);
+    return sg_err_http(code);
+}
+
+static int read_page(sim *s, const sg_delta_spec *spec, sg_delta_page *page, sg_arena *arena)
+{
+    sim_server *v = &s->server;
+    int64_t newest;
+    int err = v->store.ops->view_begin(v->view, &newest);
+    if (err == SG_OK) err = sg_delta_read(&v->store, v->view, newest, spec, arena, page);
+    v->store.ops->view_end(v->view);
+    s->counters->pages++;
+    return err;
+}
+
+/* What a small server would send at once: pages of a record or a few, so that their boundaries lie
+ * everywhere. */
+static size_t page_limit(sim *s)
+{
+    return prng_below(&s->g, 3) == 0 ? 1 + (size_t)prng_below(&s->g, 3) : SG_PAGE_RECORDS_MAX;
+}
+
+/* ---- a push ---- */
+
+static void note(sim *s, sim_device *from, const sg_push *p)
+{
+    const sg_push_result *r = &p->result;
+    for (size_t i = 0; i < r->ack_count; i++)
+        for (int64_t k = 0; k < r->acks[i].count; k++)
+            sim_committed(s, from, p->client, r->acks[i].n + k, r->acks[i].seq + k);
+    for (size_t i = 0; i < r->restamp_count; i++)
+        sim_restamped(s, from, p->client, r->restamps[i].n, r->restamps[i].at_us);
+    for (size_t i = 0; i < r->refusal_count; i++)
+        for (int64_t k = 0; k < r->refusals[i].count; k++)
+            sim_refused(s, from, p->client, r->refusals[i].n + k, r->refusals[i].message);
+}
+
+/* What became of a push whose commit failed: both are allowed, but it must be known from here on. */
+static void look_up(sim *s, sim_device *from, const sg_push *p)
+{
+    sim_server *v = &s->server;
+    const sg_store_ops *ops = v->store.ops;
+    sg_commit newest;
+    sg_feed feed;
+    uint32_t client;
+    sg_client_state state;
+    sg_slice scope = p->scope, app = p->app, name = p->client;
+    int err = ops->begin(v->writer, &newest);
+    if (err == SG_OK) err = ops->intern(v->writer, SG_TEXT_OF_SCOPE, &scope, 1, &feed.scope);
+    if (err == SG_OK) err = ops->intern(v->writer, SG_TEXT_OF_APP, &app, 1, &feed.app);
+    if (err == SG_OK) err = ops->intern(v->writer, SG_TEXT_OF_CLIENT, &name, 1, &client);
+    if (err == SG_OK) err = ops->load_client(v->writer, feed, client, &state);
+    for (size_t i = 0; i < p->count && err == SG_OK; i++) {
+        int64_t n = p->changes[i].c.n;
+        sg_answered was;
+        if (n > state.max_n) continue;
+        err = ops->answered(v->writer, &state, n, &was);
+        if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0)
+            sim_committed(s, from, p->client, n, was.seq + n - was.n);
+        if (err == SG_OK && was.kind == SG_ANSWER_REFUSED)
+            sim_refused(s, from, p->client, n, was.message);
+    }
+    ops->rollback(v->writer);
+    if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
+}
+
+static int apply(sim *s, sim_device *from, sg_push *p)
+{
+    sim_server *v = &s->server;
+    sg_commit newest;
+    int err = v->store.ops->begin(v->writer, &newest);
+    if (err != SG_OK) return err;
+    sg_applier_begin(v->applier, &newest, s->now_us);
+    err = sg_apply_push(v->applier, p);
+    if (err == SG_OK && p->result.err == SG_OK) {
+        err = v->store.ops->commit(v->writer, &v->applier->newest);
+        if (err == SG_OK) {
+            note(s, from, p);
+            s->counters->commits++;
+            return SG_OK;
+        }
+    }
+    if (err == SG_OK) {
+        v->store.ops->rollback(v->writer);
+        return p->result.err;
+    }
+    if (!excused()) sim_fail(s, "the server cannot apply a push: %s", sg_err_text(err));
+    s->counters->disk_errors++;
+    crash(s);
+    look_up(s, from, p);
+    return -1;
+}
+
+static int push(sim *s, sim_device *from, sg_slice app, sg_slice body, sg_buf *out)
+{
+    sg_push *p = sg_push_new();
+    sim_need(s, p != NULL);
+    p->body = sg_strndup(body.p, body.n);
+    p->body_len = body.n;
+    p->claims = (sg_claims){.user = user_of(from)};
+    if (from->agent) p->claims.agent = SG_LIT(SIM_AGENT);
+    p->scope = scope_of(from);
+    p->app = app;
+    int err = SG_OK;
+    if (!sg_push_read(p, s->server.epoch, s->now_us)) err = p->result.err;
+    if (err == SG_OK) err = apply(s, from, p);
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_delta_page page = {0};
+    sg_delta_spec spec = {.scope = p->scope,
+                          .app = app,
+                          .since = p->since,
+                          .limit = page_limit(s),
+                          .version = p->version,
+                          .self = p->client};
+    if (err == SG_OK && p->pull) err = read_page(s, &spec, &page, &arena);
+    if (err == SG_OK) sg_answer_push(p, p->pull ? &page : NULL, s->server.epoch, s->now_us, out);
+    sg_delta_deinit(&page);
+    sg_arena_deinit(&arena);
+    sg_push_free(p);
+    if (err == SG_OK) return 200;
+    return err < 0 ? -1 : refusal(err, out);
+}
+
+/* ---- a pull ---- */
+
+/* The value of a parameter of a URL, which holds no escapes here. */
+static sg_slice parameter(const char *url, const char *name)
+{
+    const char *at = strstr(url, name);
+    if (at == NULL) return sg_slice_of("", 0);
+    at += strlen(name);
+    return sg_slice_of(at, strcspn(at, "&"));
+}
+
+static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf *out)
+{
+    sg_delta_spec spec = {.scope = scope_of(from),
+                          .app = app,
+                          .limit = page_limit(s),
+                          .version = 2,
+                          .self = parameter(url, "client=")};
+    int err = sg_cursor_parse(parameter(url, "since="), s->server.epoch, &spec.since);
+    if (err != SG_OK) return refusal(err, out);
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_delta_page page = {0};
+    err = read_page(s, &spec, &page, &arena);
+    if (err == SG_OK) sg_answer_page(&page, s->server.epoch, s->now_us, out);
+    sg_delta_deinit(&page);
+    sg_arena_deinit(&arena);
+    return err == SG_OK ? 200 : refusal(err, out);
+}
+
+int sim_server_request(sim *s, sim_device *from, bool post, const char *url, sg_slice body,
+                       sg_buf *out)
+{
+    const char *at = strstr(url, "/sync/");
+    sim_need(s, at != NULL);
+    at += 6;
+    sg_slice app = sg_slice_of(at, strcspn(at, "/?"));
+    sg_buf_clear(out);
+    s->now_us += 1000;
+    s->counters->requests++;
+    int status = post ? push(s, from, app, body, out) : pull(s, from, app, url, out);
+    sim_trace("device %d: %s %.*s -> %d %.*s", from->index, url, (int)body.n, body.p, status,
+              (int)out->n, out->p);
+    return status;
+}
+
+/* ---- streams ---- */
+
+int sim_server_event(sim *s, sim_device *d, sg_buf *out)
+{
+    sg_delta_spec spec = {.scope = scope_of(d),
+                          .app = SG_LIT("default"),
+                          .since = d->stream_at,
+                          .limit = page_limit(s),
+                          .version = 2,
+                          .self = sg_slice_str(d->client)};
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_delta_page page = {0};
+    int err = read_page(s, &spec, &page, &arena);
+    sg_buf_clear(out);
+    if (err == SG_RESYNC) sg_buf_str(out, "event: resync\ndata: {}\n\n");
+    if (err == SG_OK && (page.more || page.until.seq > d->stream_at.seq)) {
+        char id[SG_CURSOR_TEXT];
+        size_t n = sg_cursor_format(page.until, s->server.epoch, id);
+        sg_buf_str(out, "id: ");
+        sg_buf_put(out, id, n);
+        sg_buf_str(out, "\nevent: changes\ndata: ");
+        sg_answer_page(&page, s->server.epoch, s->now_us, out);
+        sg_buf_str(out, "\n\n");
+        d->stream_at = page.until;
+        s->counters->events++;
+        sim_trace("event for device %d: %.*s", d->index, (int)out->n, out->p);
+    }
+    sg_delta_deinit(&page);
+    sg_arena_deinit(&arena);
+    return err;
+}
+
+/* ---- its own life ---- */
+
+int64_t sim_server_newest(sim *s)
+{
+    sim_server *v = &s->server;
+    int64_t newest = 0;
+    int err = v->store.ops->view_begin(v->view, &newest);
+    v->store.ops->view_end(v->view);
+    if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
+    return newest;
+}
+
+void sim_server_purge(sim *s)
+{
+    sim_server *v = &s->server;
+    s->now_us += 1000000;
+    const sg_purge what = {.tombstones_before_us = s->now_us,
+                           .history_before_us = s->now_us,
+                           .staged_before_us = s->now_us,
+                           .limit = 100000};
+    sg_purged done;
+    sg_commit newest;
+    int err = v->store.ops->begin(v->writer, &newest);
+    if (err == SG_OK) err = v->store.ops->purge(v->writer, &what, &done);
+    if (err == SG_OK) err = v->store.ops->commit(v->writer, &newest);
+    if (err == SG_OK) return;
+    if (!excused()) sim_fail(s, "the server cannot purge: %s", sg_err_text(err));
+    crash(s);
+}
