@@ -33,10 +33,14 @@ void sg_clock_follow(sg_clock *c, int64_t at_us, int64_t physical_us)
     if (at_us > c->last_us) c->last_us = at_us;
 }
 
-bool sg_clock_correct(sg_clock *c, int64_t server_us, int64_t physical_us)
+bool sg_clock_correct(sg_clock *c, const sg_clock_answer *a)
 {
-    c->offset_us = clamp(server_us, 0, SG_AT_MAX_US) - clamp(physical_us, 0, SG_AT_MAX_US);
-    int64_t now = sg_clock_now(c, physical_us);
+    int64_t server = clamp(a->server_us, 0, SG_AT_MAX_US);
+    int64_t asked = clamp(a->asked_us, 0, SG_AT_MAX_US);
+    int64_t answered = clamp(a->answered_us, 0, SG_AT_MAX_US);
+    if (answered < asked) return false;
+    c->offset_us = clamp(c->offset_us, server - answered, server - asked);
+    int64_t now = sg_clock_now(c, answered);
     if (!sg_clock_beyond(c->last_us, now)) return false;
     bool seen = c->seen_us > now && !sg_clock_beyond(c->seen_us, now);
     c->last_us = seen ? c->seen_us : now;

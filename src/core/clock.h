@@ -24,6 +24,14 @@ typedef struct sg_clock {
     int64_t seen_us;   /* greatest stamp followed: what was written after it must be greater */
 } sg_clock;
 
+/* What an answer tells of the server's clock: it showed server_us at some moment while ours went from
+ * asked_us to answered_us. */
+typedef struct sg_clock_answer {
+    int64_t server_us;
+    int64_t asked_us;
+    int64_t answered_us;
+} sg_clock_answer;
+
 /* Physical time corrected by the server's, clamped to the range of stamps above the bottom. */
 int64_t sg_clock_now(const sg_clock *c, int64_t physical_us);
 /* A stamp for a write made now: greater than every stamp given before. At SG_AT_MAX_US it stands
@@ -31,11 +39,13 @@ int64_t sg_clock_now(const sg_clock *c, int64_t physical_us);
 int64_t sg_clock_tick(sg_clock *c, int64_t physical_us);
 /* Follow a stamp seen from elsewhere, unless it lies beyond the bound. */
 void sg_clock_follow(sg_clock *c, int64_t at_us, int64_t physical_us);
-/* Take the server's time, read at local physical_us. True if stamps already given out lie beyond
- * the bound: then `last` has been brought back to now, or to the greatest stamp that was followed
+/* Learn from an answer. The offset lies between server - answered and server - asked (Cristian,
+ * "Probabilistic clock synchronization", 1989): if ours does, nothing is learned, or else it moves to
+ * the nearer end. So an answer that lay waiting while the machine slept does no harm; one during
+ * which our clock was set back is not used. True if stamps already given out lie beyond the bound: then `last` has been brought back to now, or to the greatest stamp that was followed
  * if that is later, and unsent stamps beyond the bound must be renewed with sg_clock_tick in their
  * order. */
-bool sg_clock_correct(sg_clock *c, int64_t server_us, int64_t physical_us);
+bool sg_clock_correct(sg_clock *c, const sg_clock_answer *a);
 /* True if a stamp lies beyond the bound as seen at now_us. */
 bool sg_clock_beyond(int64_t at_us, int64_t now_us);
 

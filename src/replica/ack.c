@@ -267,15 +267,14 @@ int sg_ack_new_client(sg_replica *r)
     return sg_replica_end(r, err);
 }
 
-void sg_ack_server_time(sg_replica *r, int64_t server_us, int *err)
+void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int *err)
 {
-    if (*err != SG_OK || server_us <= 0) return;
-    int64_t now_us = sg_replica_now(r);
+    if (*err != SG_OK || a->server_us <= 0) return;
     sg_counters c = sg_counters_load(r, err);
     int64_t offset_us = c.clock.offset_us;
-    bool beyond = sg_clock_correct(&c.clock, server_us, now_us);
+    bool beyond = sg_clock_correct(&c.clock, a);
     if (beyond) {
-        int64_t limit_us = sg_clock_now(&c.clock, now_us) + SG_CLOCK_BOUND_US;
+        int64_t limit_us = sg_clock_now(&c.clock, a->answered_us) + SG_CLOCK_BOUND_US;
         remark_pending(r, sg_self_client(r, err), limit_us, &c, err);
     }
     int64_t moved = c.clock.offset_us - offset_us;

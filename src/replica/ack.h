@@ -21,6 +21,6 @@ int sg_ack_retry(sg_replica *r, int64_t n);
 /* Somebody else pushes under our client id: take a new one, and keep all that is pending (L13). */
 int sg_ack_new_client(sg_replica *r);
 /* The server's time: correct the clock, renew stamps of pending changes beyond the bound (L14). */
-void sg_ack_server_time(sg_replica *r, int64_t server_us, int *err);
+void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int *err);
 
 #endif

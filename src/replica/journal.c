@@ -6,6 +6,13 @@
 #include "replica/state.h"
 #include "wire/json.h"
 
+/* By the server's clock, as far as it is known: an age counted by ours would depend on its whims. */
+static int64_t now_us(sg_replica *r, int *err)
+{
+    sg_counters c = sg_counters_load(r, err);
+    return sg_clock_now(&c.clock, sg_replica_now(r));
+}
+
 bool sg_journal_any(sg_replica *r, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_ANY, err);
@@ -60,7 +67,7 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
         sg_sql_bind_text(s, 16, l->snapshot);
     else
         sqlite3_bind_null(s, 16);
-    sqlite3_bind_int64(s, 17, sg_replica_now(r));
+    sqlite3_bind_int64(s, 17, now_us(r, err));
     if (*err == SG_OK) *err = lost.err;
     sg_sql_done(s, err);
     sg_buf_deinit(&lost);
@@ -148,19 +155,19 @@ void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
         if (verdict == SG_JUDGE_SEEN) {
             forget_entry(r, id, err);
         } else {
-            set_state(r, id, state_of(verdict, hydrated), sg_replica_now(r), err);
+            set_state(r, id, state_of(verdict, hydrated), now_us(r, err), err);
             *raised += hydrated;
         }
     }
     if (s != NULL) sqlite3_reset(s);
 }
 
-void sg_journal_expire(sg_replica *r, int *err)
+void sg_journal_expire(sg_replica *r, int64_t server_us, int *err)
 {
     int64_t age_us = sg_state_int(r, "journal_age_us", SG_JOURNAL_AGE_US, err);
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_EXPIRE, err);
     if (s == NULL) return;
-    sqlite3_bind_int64(s, 1, sg_replica_now(r) - age_us);
+    sqlite3_bind_int64(s, 1, server_us - age_us);
     sg_sql_done(s, err);
 }
 
@@ -223,7 +230,7 @@ int sg_journal_dismiss(sg_replica *r, int64_t id)
     if (err != SG_OK) return err;
     err = entry_load(r, id, &e);
     if (err == SG_OK && !e.waiting) err = already_settled(r, id);
-    if (err == SG_OK) set_state(r, id, "dismissed", sg_replica_now(r), &err);
+    if (err == SG_OK) set_state(r, id, "dismissed", now_us(r, &err), &err);
     entry_deinit(&e);
     return sg_replica_end(r, err);
 }
@@ -240,7 +247,7 @@ int sg_journal_restore(sg_replica *r, int64_t id)
     if (err == SG_OK)
         err = sg_row_restore(r, e.table, sg_buf_view(&e.key), sg_buf_view(&e.snapshot), e.field,
                              sg_buf_view(&e.value));
-    if (err == SG_OK) set_state(r, id, "restored", sg_replica_now(r), &err);
+    if (err == SG_OK) set_state(r, id, "restored", now_us(r, &err), &err);
     entry_deinit(&e);
     return sg_replica_end(r, err);
 }

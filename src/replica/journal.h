@@ -44,8 +44,8 @@ void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
 /* Acknowledgements have come: judge what was in doubt. */
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
-/* Drop what is older than the configured age. */
-void sg_journal_expire(sg_replica *r, int *err);
+/* Drop what is older than the configured age (L6), by the time the server has just told. */
+void sg_journal_expire(sg_replica *r, int64_t server_us, int *err);
 
 /* SQL: sigla_restore(id), sigla_dismiss(id). */
 int sg_journal_restore(sg_replica *r, int64_t id);

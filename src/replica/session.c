@@ -190,13 +190,12 @@ static void make_pull(sigla_session *s, int *err)
     s->out_pulls = true;
 }
 
-/* Queued changes get their marks, expired journal entries go: once at a session's start. */
+/* Queued changes get their marks: once at a session's start. */
 static void begin_work(sigla_session *s, int *err)
 {
     *err = sg_replica_begin(s->r);
     if (*err != SG_OK) return;
     sg_fold(s->r, err);
-    sg_journal_expire(s->r, err);
     *err = sg_replica_end(s->r, *err);
 }
 
@@ -262,6 +261,7 @@ static void fill_action(sigla_session *s, sigla_action *out)
         out->kind = SIGLA_DONE;
         return;
     }
+    s->asked_us = sg_replica_now(s->r);
     out->kind = SIGLA_REQUEST;
     out->method = s->body.n != 0 ? "POST" : "GET";
     out->url = sg_buf_cstr(&s->url);
@@ -427,6 +427,14 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
     return SG_OK;
 }
 
+/* The server's clock, and what is old by it: ours may be wrong by years. */
+static void learn_time(sigla_session *s, const sg_page *page, int *err)
+{
+    sg_clock_answer a = {page->server_us, s->asked_us, sg_replica_now(s->r)};
+    sg_ack_server_time(s->r, &a, err);
+    if (page->server_us > 0) sg_journal_expire(s->r, page->server_us, err);
+}
+
 static int take_push(sigla_session *s, const sg_page *page)
 {
     int err = sg_replica_begin(s->r);
@@ -434,7 +442,7 @@ static int take_push(sigla_session *s, const sg_page *page)
     /* As it stands now: while the request was out, a stream or another session may have moved on. */
     sg_app_load(s->r, s->app, &s->place, &err);
     sg_fold(s->r, &err);
-    sg_ack_server_time(s->r, page->server_us, &err);
+    learn_time(s, page, &err);
     sg_ack_count count = {0};
     sg_ack_take(s->r, &s->place, page, s->sent_to, &count, &err);
     err = sg_replica_end(s->r, err);
@@ -458,7 +466,7 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     if (s->sent_to == 0) {
         err = sg_replica_begin(s->r);
         if (err != SG_OK) return err;
-        sg_ack_server_time(s->r, page->server_us, &err);
+        learn_time(s, page, &err);
         err = sg_replica_end(s->r, err);
     }
     if (page->synced_until.n == 0 || page->synced_until.n > SG_CURSOR_MAX)

@@ -52,6 +52,7 @@ struct sigla_session {
 
     bool out; /* a request is out */
     bool out_pulls;
+    int64_t asked_us;           /* by our clock, when it went out */
     int64_t sent_from, sent_to; /* changes of the request that is out; 0: none */
     int64_t sent_count;
     int64_t staged_to; /* the server holds the transaction up to this number */

@@ -15,6 +15,12 @@
 #define ROUNDS 200000
 #define SEED 20240920
 
+/* An answer that took no time. */
+static bool correct(sg_clock *c, int64_t server_us, int64_t here_us)
+{
+    return sg_clock_correct(c, &(sg_clock_answer){server_us, here_us, here_us});
+}
+
 /* Somewhere between the ends of int64, mostly near something interesting. */
 static int64_t any_time(prng *g)
 {
@@ -136,18 +142,39 @@ static void test_l14_correction_takes_the_servers_time(void **state)
 {
     (void)state;
     sg_clock c = {0};
-    assert_false(sg_clock_correct(&c, NOW + 90 * S, NOW));
+    assert_false(correct(&c, NOW + 90 * S, NOW));
     assert_int_equal(c.offset_us, 90 * S);
     assert_int_equal(sg_clock_tick(&c, NOW + S), NOW + 91 * S);
-    assert_false(sg_clock_correct(&c, NOW + S, NOW + 2 * S));
+    assert_false(correct(&c, NOW + S, NOW + 2 * S));
     assert_int_equal(c.offset_us, -S);
+}
+
+/* It may have lain in a socket while the machine slept. */
+static void test_l14_an_answer_that_waited_moves_the_clock_no_further_than_it_must(void **state)
+{
+    (void)state;
+    sg_clock c = {0};
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW + S, NOW, NOW + 3600 * S}));
+    assert_int_equal(c.offset_us, 0);
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW + 90 * S, NOW, NOW + 10 * S}));
+    assert_int_equal(c.offset_us, 80 * S);
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW - 90 * S, NOW, NOW + 10 * S}));
+    assert_int_equal(c.offset_us, -90 * S);
+}
+
+static void test_l14_an_answer_while_the_clock_was_set_back_tells_nothing(void **state)
+{
+    (void)state;
+    sg_clock c = {.offset_us = 7};
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW + 90 * S, NOW, NOW - 1}));
+    assert_int_equal(c.offset_us, 7);
 }
 
 static void test_l14_stamps_within_the_bound_survive_correction(void **state)
 {
     (void)state;
     sg_clock c = {.last_us = NOW + BOUND};
-    assert_false(sg_clock_correct(&c, NOW, NOW + BOUND));
+    assert_false(correct(&c, NOW, NOW + BOUND));
     assert_int_equal(c.last_us, NOW + BOUND);
     assert_int_equal(sg_clock_tick(&c, NOW + BOUND), NOW + BOUND + 1);
 }
@@ -157,7 +184,7 @@ static void test_l14_correction_brings_a_runaway_clock_back(void **state)
 {
     (void)state;
     sg_clock c = {.last_us = NOW + BOUND + 1};
-    assert_true(sg_clock_correct(&c, NOW, NOW + 3600 * S));
+    assert_true(correct(&c, NOW, NOW + 3600 * S));
     assert_int_equal(c.last_us, NOW);
     assert_int_equal(sg_clock_tick(&c, NOW + 3600 * S), NOW + 1);
 }
@@ -170,12 +197,12 @@ static void test_l14_correction_stays_above_what_was_followed(void **state)
     sg_clock c = {0};
     sg_clock_follow(&c, seen, NOW);
     (void)sg_clock_tick(&c, NOW + 3600 * S);
-    assert_true(sg_clock_correct(&c, NOW, NOW + 3600 * S));
+    assert_true(correct(&c, NOW, NOW + 3600 * S));
     assert_int_equal(sg_clock_tick(&c, NOW + 3600 * S), seen + 1);
     /* But what was followed while the clock ran away counts only up to the bound. */
     c = (sg_clock){0};
     sg_clock_follow(&c, NOW + 3600 * S, NOW + 3600 * S);
-    assert_true(sg_clock_correct(&c, NOW, NOW + 3600 * S));
+    assert_true(correct(&c, NOW, NOW + 3600 * S));
     assert_int_equal(c.last_us, NOW);
 }
 
@@ -186,7 +213,7 @@ static void test_l14_no_clock_is_beyond_the_bound_after_correction(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         sg_clock c = any_clock(&g), before = c;
         int64_t server = any_time(&g), physical = any_time(&g);
-        bool told = sg_clock_correct(&c, server, physical);
+        bool told = correct(&c, server, physical);
         int64_t now = sg_clock_now(&c, physical);
         int64_t want = server < 1 ? 1 : server > SG_AT_MAX_US ? SG_AT_MAX_US : server;
         if (now != want || sg_clock_beyond(c.last_us, now) ||
@@ -209,6 +236,8 @@ int main(void)
         cmocka_unit_test(test_l14_follows_up_to_the_bound_and_not_beyond),
         cmocka_unit_test(test_l14_following_never_goes_back_nor_past_the_bound),
         cmocka_unit_test(test_l14_correction_takes_the_servers_time),
+        cmocka_unit_test(test_l14_an_answer_that_waited_moves_the_clock_no_further_than_it_must),
+        cmocka_unit_test(test_l14_an_answer_while_the_clock_was_set_back_tells_nothing),
         cmocka_unit_test(test_l14_stamps_within_the_bound_survive_correction),
         cmocka_unit_test(test_l14_correction_brings_a_runaway_clock_back),
         cmocka_unit_test(test_l14_correction_stays_above_what_was_followed),

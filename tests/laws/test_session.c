@@ -293,6 +293,27 @@ static void L13_a_restored_backup_goes_on_without_loss(void **state)
     assert_rows(backup, ROWS, "k1|2|after the restore\nk2|2|2\n");
 }
 
+static void L6_a_clock_years_ahead_expires_no_conflict(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k','mine',0)");
+    device_exec(b, "INSERT INTO t VALUES('k','theirs',0)");
+    device_sync(b);
+    device_sync(a);
+    device_sync(b);
+    device *loser = device_int(a, "SELECT count(*) FROM sigla_conflicts") != 0 ? a : b;
+    assert_rows(loser, "SELECT count(*) FROM sigla_conflicts", "1\n");
+    loser->skew_us = INT64_C(30) * 365 * 86400 * 1000000;
+    device_restart(loser);
+    device_sync(loser);
+    assert_rows(loser, "SELECT count(*) FROM sigla_conflicts", "1\n");
+    loser->skew_us = 0;
+    w->now_us += INT64_C(366) * 86400 * 1000000;
+    device_sync(loser);
+    assert_rows(loser, "SELECT count(*) FROM sigla_conflicts", "0\n");
+}
+
 static void L13_another_user_does_not_get_the_database(void **state)
 {
     world *w = *state;
@@ -537,6 +558,7 @@ int main(void)
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
+        T(L6_a_clock_years_ahead_expires_no_conflict),
         T(L7_an_answer_does_not_take_the_cursor_back_behind_a_stream),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
