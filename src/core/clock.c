@@ -38,8 +38,8 @@ bool sg_clock_correct(sg_clock *c, const sg_clock_answer *a)
     int64_t server = clamp(a->server_us, 0, SG_AT_MAX_US);
     int64_t asked = clamp(a->asked_us, 0, SG_AT_MAX_US);
     int64_t answered = clamp(a->answered_us, 0, SG_AT_MAX_US);
-    if (answered < asked) return false;
-    c->offset_us = clamp(c->offset_us, server - answered, server - asked);
+    int64_t low = server - answered, high = answered < asked ? SG_AT_MAX_US : server - asked;
+    c->offset_us = clamp(c->offset_us, low, high);
     int64_t now = sg_clock_now(c, answered);
     if (!sg_clock_beyond(c->last_us, now)) return false;
     bool seen = c->seen_us > now && !sg_clock_beyond(c->seen_us, now);

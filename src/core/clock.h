@@ -25,7 +25,7 @@ typedef struct sg_clock {
 } sg_clock;
 
 /* What an answer tells of the server's clock: it showed server_us at some moment while ours went from
- * asked_us to answered_us. */
+ * asked_us to answered_us. An event that nobody asked for has SG_AT_MAX_US as asked_us. */
 typedef struct sg_clock_answer {
     int64_t server_us;
     int64_t asked_us;
@@ -41,8 +41,8 @@ int64_t sg_clock_tick(sg_clock *c, int64_t physical_us);
 void sg_clock_follow(sg_clock *c, int64_t at_us, int64_t physical_us);
 /* Learn from an answer. The offset lies between server - answered and server - asked (Cristian,
  * "Probabilistic clock synchronization", 1989): if ours does, nothing is learned, or else it moves to
- * the nearer end. So an answer that lay waiting while the machine slept does no harm; one during
- * which our clock was set back is not used. True if stamps already given out lie beyond the bound: then `last` has been brought back to now, or to the greatest stamp that was followed
+ * the nearer end. So an answer that lay waiting while the machine slept does no harm. If our clock was
+ * set back meanwhile, the upper end is not known. True if stamps already given out lie beyond the bound: then `last` has been brought back to now, or to the greatest stamp that was followed
  * if that is later, and unsent stamps beyond the bound must be renewed with sg_clock_tick in their
  * order. */
 bool sg_clock_correct(sg_clock *c, const sg_clock_answer *a);

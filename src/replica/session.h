@@ -83,6 +83,8 @@ bool sg_session_push(sigla_session *s, int *err);
 void sg_session_headers(sigla_session *s, bool post, int *err);
 /* Begin the URL with the server's, and "/sync/{app}". */
 void sg_session_url(sigla_session *s, const char *rest, int *err);
+/* The server's clock as a page tells it, and what is old by it (L6): ours may be wrong by years. */
+void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, int *err);
 /* pages.c: take one page; apply when it is the last, or while hydrating. */
 void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
                      int *err);

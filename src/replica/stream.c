@@ -82,6 +82,7 @@ static void take_changes(sigla_session *s, sg_stream *st, int *err)
     sg_page page;
     sg_slice json = sg_buf_view(&st->data);
     *err = sg_page_open(&page, json, &arena);
+    if (*err == SG_OK) sg_session_told(s, &page, SG_AT_MAX_US, err);
     if (*err == SG_OK) sg_session_page(s, &st->pages, st->app, json, page.has_more, err);
     sg_arena_deinit(&arena);
 }

@@ -162,12 +162,15 @@ static void test_l14_an_answer_that_waited_moves_the_clock_no_further_than_it_mu
     assert_int_equal(c.offset_us, -90 * S);
 }
 
-static void test_l14_an_answer_while_the_clock_was_set_back_tells_nothing(void **state)
+static void
+test_l14_an_answer_while_the_clock_was_set_back_tells_how_far_it_lags_at_least(void **state)
 {
     (void)state;
-    sg_clock c = {.offset_us = 7};
-    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW + 90 * S, NOW, NOW - 1}));
-    assert_int_equal(c.offset_us, 7);
+    sg_clock c = {.offset_us = 7 * S};
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW + S, NOW, NOW - 60 * S}));
+    assert_int_equal(c.offset_us, 61 * S);
+    assert_false(sg_clock_correct(&c, &(sg_clock_answer){NOW - 3600 * S, SG_AT_MAX_US, NOW}));
+    assert_int_equal(c.offset_us, 61 * S);
 }
 
 static void test_l14_stamps_within_the_bound_survive_correction(void **state)
@@ -237,7 +240,8 @@ int main(void)
         cmocka_unit_test(test_l14_following_never_goes_back_nor_past_the_bound),
         cmocka_unit_test(test_l14_correction_takes_the_servers_time),
         cmocka_unit_test(test_l14_an_answer_that_waited_moves_the_clock_no_further_than_it_must),
-        cmocka_unit_test(test_l14_an_answer_while_the_clock_was_set_back_tells_nothing),
+        cmocka_unit_test(
+            test_l14_an_answer_while_the_clock_was_set_back_tells_how_far_it_lags_at_least),
         cmocka_unit_test(test_l14_stamps_within_the_bound_survive_correction),
         cmocka_unit_test(test_l14_correction_brings_a_runaway_clock_back),
         cmocka_unit_test(test_l14_correction_stays_above_what_was_followed),

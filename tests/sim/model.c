@@ -185,7 +185,10 @@ void sim_adopt(sim_device *d)
     if (sqlite3_reset(d->pending) != SQLITE_OK)
         sim_fail(s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
     for (int i = first; i < s->write_count; i++) {
-        check_stamp(d, &s->writes[i]);
+        const sim_write *x = &s->writes[i];
+        sim_trace("device %d has queued %lld: %c k%d at %lld base %lld", d->index, (long long)x->n,
+                  x->op, x->key % SIM_KEYS, (long long)x->at, (long long)x->base);
+        check_stamp(d, x);
         supersede(d, &s->writes[i]);
         d->known_n = s->writes[i].n;
     }

@@ -186,6 +186,7 @@ static void skew(sim_device *d)
     if (prng_below(&s->g, 4) == 0) most = 3600 * SECOND_US;
     if (s->plan->trouble & TROUBLE_WILD_CLOCK) most = 30 * YEAR_US;
     d->skew_us = (int64_t)prng_below(&s->g, (uint64_t)(2 * most)) - most;
+    sim_trace("device %d: its clock is off by %lld us", d->index, (long long)d->skew_us);
 }
 
 static void pass_time(sim *s)
