@@ -101,10 +101,26 @@ static void restamp(sg_replica *r, uint32_t app, int64_t n, int64_t at_us, int *
     sg_buf_deinit(&hold);
 }
 
+/* What the server has taken as it was stamped counts like a stamp seen from elsewhere: the clock may
+ * be brought back, but not below it (L3). */
+static void follow_settled(sg_replica *r, const sg_app *app, sg_clock *clock, int *err)
+{
+    int64_t now_us = sg_replica_now(r);
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_SETTLED_AT, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, app->id);
+    sqlite3_bind_int64(s, 2, app->settled);
+    sqlite3_bind_int64(s, 3, sg_clock_now(clock, now_us) + SG_CLOCK_BOUND_US);
+    if (!sg_sql_row(s, err)) return;
+    sg_clock_follow(clock, sqlite3_column_int64(s, 0), now_us);
+    sqlite3_reset(s);
+}
+
 /* Rows whose last change is settled have done their work. The counters they carried are kept. */
 static void drop_settled(sg_replica *r, const sg_app *app, int *err)
 {
     sg_counters c = sg_counters_load(r, err);
+    follow_settled(r, app, &c.clock, err);
     sg_counters_store(r, &c, err);
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_SETTLED, err);
     if (s == NULL) return;

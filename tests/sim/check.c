@@ -38,8 +38,18 @@ bool sim_device_incomplete(sim_device *d)
     return !place_of(d).whole;
 }
 
+static bool deleted_since(const sim *s, const sim_write *w)
+{
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *o = &s->writes[i];
+        if (o->key == w->key && o->op == 'd' && o->seq > w->base) return true;
+    }
+    return false;
+}
+
 /* Keys of which the replica may rightly hold less than the model says: it drops what lies under a
- * tombstone, and hears of it again only with the page that follows its own insert. */
+ * tombstone, its own unsent fields too, and hears of it again only with the page that follows its own
+ * push. */
 static unsigned uncertain(const sim_device *d, const place *p)
 {
     unsigned keys = 0;
@@ -47,7 +57,7 @@ static unsigned uncertain(const sim_device *d, const place *p)
         const sim_write *w = &d->s->writes[i];
         if (w->device != d->index || w->undone) continue;
         if (w->n <= p->settled && w->seq <= p->seq) continue;
-        if (w->op == 'i' || w->restamped) keys |= 1u << w->key;
+        if (w->op == 'i' || w->restamped || deleted_since(d->s, w)) keys |= 1u << w->key;
     }
     return keys;
 }
