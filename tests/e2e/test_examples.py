@@ -29,17 +29,18 @@ def python_example(path):
 
 
 def c_example(path):
-    """Compiled the way its first line says, with the library installed under another prefix."""
-    prefix, program = new_path("prefix"), new_path("hello")
-    (prefix / "lib").mkdir(parents=True)
-    (prefix / "include").symlink_to(ROOT / "include")
-    for name in "libsigla.so", "libsigla.so.0":
-        (prefix / "lib" / name).symlink_to(BUILD / "libsigla.so")
-    flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs",
-                 BUILD / "sigla.pc"])
+    """Compiled the way its first line says, with the library where `make install` puts it: under
+    another prefix than the one the build was made for."""
+    installed, program = new_path("installed"), new_path("hello")
+    run(["make", "-s", "install", f"DESTDIR={installed}", "PREFIX=/usr",
+         f"BUILD={os.path.relpath(BUILD, ROOT)}"], cwd=ROOT)
+    lib = installed / "usr" / "lib"
+    flags = run(["pkg-config", "--cflags", "--libs", "sigla"],
+                env={**os.environ, "PKG_CONFIG_PATH": str(lib / "pkgconfig"),
+                     "PKG_CONFIG_SYSROOT_DIR": str(installed)})
     run(["cc", "-Wall", "-Wextra", "-Werror", ROOT / "examples" / "hello.c", "-o", program,
          *shlex.split(flags)])
-    return run([program, path], env={**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")})
+    return run([program, path], env={**os.environ, "LD_LIBRARY_PATH": str(lib)})
 
 
 class Examples(unittest.TestCase):
