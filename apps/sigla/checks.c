@@ -240,16 +240,16 @@ void sg_check_token(sqlite3 *db, sg_findings *f)
 
 /* ---- the server ---- */
 
-static void check_clock_now(sg_findings *f, const sg_api_answer *answer)
+/* The time every page of ours tells. */
+static bool server_time(const sg_api_answer *answer, int64_t *at_us)
 {
     sg_buf text;
-    int64_t at_us;
     sg_buf_init(&text, TEXT_MAX);
-    if (sg_show_member_text(sg_buf_view(&answer->body), "serverTime", &text) &&
-        sg_time_parse(sg_buf_view(&text), &at_us)) {
-        add_clock(f, (int64_t)time(NULL) - at_us / 1000000);
-    }
+    bool told = answer->status == 200 &&
+                sg_show_member_text(sg_buf_view(&answer->body), "serverTime", &text) &&
+                sg_time_parse(sg_buf_view(&text), at_us);
     sg_buf_deinit(&text);
+    return told;
 }
 
 /* A page of nothing: what it takes is a server, a token it accepts, and an app. */
@@ -271,6 +271,14 @@ static const char *make_path(sqlite3 *db, sg_buf *path)
     return sg_buf_cstr(path);
 }
 
+static const char *fix_for(int status)
+{
+    if (status == 401) return "Get a new token: sigla init FILE --token TOKEN";
+    if (status == 402 || status == 403 || status == 426 || status == 429 || status >= 500)
+        return "Ask whoever runs it.";
+    return "Is it Sigla's? Another address: sigla init FILE --server URL";
+}
+
 void sg_check_server(sqlite3 *db, sg_findings *f)
 {
     sg_buf path;
@@ -279,17 +287,16 @@ void sg_check_server(sqlite3 *db, sg_findings *f)
     const char *where = make_path(db, &path);
     if (where != NULL) {
         sg_api_get(db, where, &answer);
-        if (answer.status == 200) {
+        int64_t now_us;
+        if (server_time(&answer, &now_us)) {
             sg_findings_add(f, "server", SG_FINE, NULL, "it answers and takes the token");
-            check_clock_now(f, &answer);
+            add_clock(f, (int64_t)time(NULL) - now_us / 1000000);
         } else if (answer.status == 0) {
             sg_findings_add(f, "server", SG_PROBLEM, "Check its address: sigla status FILE",
                             "it cannot be reached: %s", answer.why);
         } else {
-            sg_findings_add(f, "server", SG_PROBLEM,
-                            answer.status == 401 ? "Get a new token: sigla init FILE --token TOKEN"
-                                                 : "Ask whoever runs it.",
-                            "it answers %d: %s", answer.status, answer.why);
+            sg_findings_add(f, "server", SG_PROBLEM, fix_for(answer.status), "%s",
+                            answer.status == 200 ? "its answer is not understood" : answer.why);
         }
         sg_api_deinit(&answer);
     }

@@ -161,8 +161,10 @@ static int put_log(sqlite3 *db, sg_entries *o, const char *table, const char *ke
             sg_show_member(sg_buf_view(&answer.body), "history", &history)) {
             put_history(o, history);
         } else {
-            explain_absence(&answer);
+            int64_t before = o->count;
             exit_code = put_marks(db, o, table, key);
+            /* Of a record that was never pushed the server rightly knows nothing. */
+            if (answer.status != 404 || o->count > before) explain_absence(&answer);
         }
         sg_api_deinit(&answer);
     }

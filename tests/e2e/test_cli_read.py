@@ -134,6 +134,15 @@ class Reading(WithServer):
         self.assertIn("cannot be reached", result.stderr)
         self.assertTrue(json.loads(result.stdout)[0]["pending"])
 
+    def test_log_of_a_record_the_server_never_heard_of(self):
+        device = self.device()
+        result = device("log", "tasks", "nobody")
+        self.assertEqual((result.stdout, result.stderr), ("Nothing is known of it.\n", ""))
+        device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
+        result = device("log", "tasks", "t1")
+        self.assertIn("pending", result.stdout)
+        self.assertEqual(result.stderr, "")
+
     def test_refused_and_retry(self):
         device = self.device()
         device.execute("SELECT sigla_as('{\"kind\":\"user\",\"principalId\":\"u:mallory\"}')",
