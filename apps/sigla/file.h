@@ -15,7 +15,12 @@
 /* SG_EXIT_OK with *db open, or what to exit with after the error has been said. `create`: make the
  * file if it is missing. */
 int sg_file_open(const char *path, bool create, sqlite3 **db);
-/* The same, for verbs that need a database prepared by sigla init. */
+/* An existing file without Sigla: one that is damaged can be looked at. */
+int sg_file_open_plain(const char *path, sqlite3 **db);
+/* Sigla onto it, for verbs that need a database prepared by sigla init: SG_EXIT_OK, or what to exit
+ * with after the error has been said. */
+int sg_file_ready(sqlite3 *db, const char *path);
+/* Both together. */
 int sg_file_open_ready(const char *path, sqlite3 **db);
 void sg_file_close(sqlite3 *db);
 
