@@ -1,5 +1,8 @@
 #include "advice.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -49,5 +52,30 @@ int sg_advise_stop(sqlite3 *db, const char *path, int err, const char *why)
     }
     int exit_code = sg_fail(sg_exit_of(err), "%s", why);
     advise(db, path, err);
+    return exit_code;
+}
+
+/* What the system has against the directory, or NULL. */
+static const char *system_says(const char *dir)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0) return errno == ENOENT ? "it cannot be made there" : strerror(errno);
+    if (!S_ISDIR(st.st_mode)) return "it is not a directory";
+    return access(dir, R_OK | W_OK | X_OK) == 0 ? NULL : strerror(errno);
+}
+
+int sg_advise_data(const char *doing, const char *dir, int err)
+{
+    const char *why = err == SIGLA_IO ? system_says(dir) : NULL;
+    if (err == SIGLA_BUSY) {
+        sg_fail(SG_EXIT_FAILED, "another server has the data directory %s", dir);
+        sg_hint("Stop that one, or give this one another: --data DIR");
+        return SG_EXIT_FAILED;
+    }
+    int exit_code = SG_EXIT_DATABASE;
+    sg_fail(exit_code, "cannot %s in %s: %s", doing, dir, why != NULL ? why : sg_err_text(err));
+    if (err == SIGLA_TOONEW) sg_hint("A newer sigla has written it: run that one.");
+    if (err == SIGLA_CORRUPT) sg_hint("Restore a copy of the directory.");
+    if (why != NULL) sg_hint("Name a directory that you may write: --data DIR");
     return exit_code;
 }

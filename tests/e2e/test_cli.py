@@ -108,6 +108,15 @@ class Usage(unittest.TestCase):
             self.assertIn("is not prepared for sync", result.stderr)
             self.assertIn("sigla init", result.stderr)
 
+    def test_a_data_directory_that_cannot_be_says_why(self):
+        path = new_path("file")
+        path.touch()
+        for args in (["serve", "--data", path, "--listen", "127.0.0.1:0"],
+                     ["token", "--data", path, "--user", "ann"]):
+            result = sigla(*args, expect=5)
+            self.assertIn(f"in {path}: it is not a directory", result.stderr)
+            self.assertIn("--data DIR", result.stderr)
+
     def test_output_that_cannot_be_written_is_an_error(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             code = subprocess.run([str(SIGLA), "--help"], stdout=full, stderr=subprocess.DEVNULL,
