@@ -49,6 +49,34 @@ class Reading(WithServer):
         self.assertEqual(device.marks("n", "-7")["a"]["value"], "x")
         self.assertEqual(device.marks("seats", '["A",12]')["who"]["value"], "Ann")
 
+    def test_marks_and_log_of_keys_of_every_type(self):
+        device = Device(self.server, self.user())
+        keys = {"i INTEGER": "7", "r REAL": "1.5", "n NUMERIC": "2.25", "x TEXT": "007",
+                "b BLOB": "7", "untyped": "-1.5"}
+        for column, key in keys.items():
+            table = column.split(" ", maxsplit=1)[0]
+            device.execute(f"CREATE TABLE {table}({column} PRIMARY KEY, v)")
+            device.track(table)
+            quoted = f"'{key}'" if table == "x" else key
+            device.execute(f"INSERT INTO {table} VALUES ({quoted}, 'it')")
+            self.assertEqual(device.json("log", table, key)[0]["pending"], True, column)
+        device.sync()
+        for column, key in keys.items():
+            table = column.split(" ", maxsplit=1)[0]
+            with self.subTest(column):
+                self.assertEqual(device.marks(table, key)["v"]["value"], "it")
+                entry, = device.json("log", table, key)
+                self.assertEqual(entry["fields"]["v"]["value"], "it")
+                self.assertFalse(entry["pending"])
+
+    def test_marks_of_a_deleted_record_say_who_deleted_it(self):
+        device = self.device()
+        device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
+        device.execute("DELETE FROM tasks WHERE id = 't1'")
+        self.assertIn("(deleted)", device("marks", "tasks", "t1").stdout)
+        mark, = device.json("marks", "tasks", "t1")
+        self.assertEqual((mark["field"], mark["value"]), (None, None))
+
     def test_marks_of_nothing(self):
         device = self.device()
         self.assertEqual(device.json("marks", "tasks", "none"), [])
