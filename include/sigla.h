@@ -139,6 +139,7 @@ typedef struct sigla_progress {
     int64_t applied;   /* fields applied in this session */
     int64_t conflicts; /* raised in this session */
     int64_t parked;    /* records that wait because this database's rules do not take them */
+    int64_t staged;    /* of the pending: at the server, until the rest of their transaction is */
 } sigla_progress;
 
 /* Options as JSON, or NULL: {"batch":200,"encoding":"zstd"|"identity","seed":N (of retry jitter)}.

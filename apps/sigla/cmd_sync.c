@@ -38,7 +38,7 @@ static void show_progress(sg_meter *meter, const sg_drive *d)
     if (d->state == SG_DRIVE_PAUSED)
         show_pause(meter, d);
     else if (p.pending > 0)
-        sg_meter_show(meter, "pushing", p.pushed, p.pushed + p.pending);
+        sg_meter_show(meter, "pushing", p.pushed + p.staged, p.pushed + p.pending);
     else
         sg_meter_show(meter, "receiving", p.pulled, 0);
 }

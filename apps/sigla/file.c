@@ -76,15 +76,31 @@ static void hint_for(int code, const char *path)
     }
 }
 
+/* What an error's text tells people who type SQL, and what those at a shell do. */
+static const struct {
+    const char *sql, *hint;
+} cures[] = {{": SELECT sigla_track(", "Track it: sigla track %s TABLE"},
+             {": see sigla_conflicts()", "Which there are: sigla conflicts %s"},
+             {": see sigla_refused()", "Which there are: sigla refused %s"}};
+
 int sg_file_fail(sqlite3 *db, const char *doing)
 {
     /* Sigla's SQL functions say whose error it is; every line of ours does. */
     static const char ours[] = "sigla: ";
     int code = sqlite3_errcode(db);
     const char *why = sqlite3_errmsg(db), *path = sqlite3_db_filename(db, "main");
+    const char *end = why + strlen(why), *hint = NULL;
+    if (path == NULL || path[0] == '\0') path = "FILE";
     if (strncmp(why, ours, sizeof ours - 1) == 0) why += sizeof ours - 1;
-    int exit_code = sg_fail(exit_of_sqlite(code), "%s: %s", doing, why);
-    hint_for(code, path != NULL && path[0] != '\0' ? path : "FILE");
+    for (size_t i = 0; i < sizeof cures / sizeof *cures && hint == NULL; i++) {
+        const char *sql = strstr(why, cures[i].sql);
+        if (sql == NULL) continue;
+        end = sql;
+        hint = cures[i].hint;
+    }
+    int exit_code = sg_fail(exit_of_sqlite(code), "%s: %.*s", doing, (int)(end - why), why);
+    if (hint != NULL) sg_hint(hint, path);
+    hint_for(code, path);
     return exit_code;
 }
 

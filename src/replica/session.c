@@ -111,6 +111,7 @@ const char *sigla_session_message(const sigla_session *s)
 void sigla_session_progress(const sigla_session *s, sigla_progress *out)
 {
     *out = s->progress;
+    if (s->staged_to > s->place.settled) out->staged = s->staged_to - s->place.settled;
 }
 
 void sigla_session_wake(sigla_session *s)

@@ -81,7 +81,9 @@ class Reading(WithServer):
         device = self.device()
         self.assertEqual(device.json("marks", "tasks", "none"), [])
         self.assertIn("no such record", device("marks", "tasks", "none").stdout)
-        self.assertIn("nowhere", device("marks", "nowhere", "t1", expect=1).stderr)
+        said = device("marks", "nowhere", "t1", expect=1).stderr
+        self.assertIn('"nowhere" is not tracked\n', said)
+        self.assertIn(f"sigla track {device.path} TABLE", said)
 
     def test_pending(self):
         device = self.device()
@@ -127,7 +129,7 @@ class Reading(WithServer):
     def test_ids_that_are_none(self):
         device = self.device()
         for verb in ("restore", "dismiss"):
-            device(verb, "99", expect=1)
+            self.assertIn(f"sigla conflicts {device.path}", device(verb, "99", expect=1).stderr)
             device(verb, "first", expect=2)
 
     def test_log_tells_who_won_and_who_lost(self):
