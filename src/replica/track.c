@@ -22,6 +22,11 @@ static bool begins(sg_slice s, const char *with)
 
 static int refuse_kind(sg_replica *r, sg_slice name, const char *schema, const char *type)
 {
+    if (strcmp(schema, "temp") == 0)
+        return sg_replica_fail(r, SG_SCHEMA,
+                               "\"%.*s\" is in the database \"temp\", which ends with the "
+                               "connection: only tables of the main database can be tracked",
+                               (int)name.n, name.p);
     if (strcmp(schema, "main") != 0)
         return sg_replica_fail(
             r, SG_SCHEMA,
@@ -29,14 +34,17 @@ static int refuse_kind(sg_replica *r, sg_slice name, const char *schema, const c
             "can be tracked; open that file as a database of its own",
             (int)name.n, name.p, schema);
     if (strcmp(type, "table") != 0)
-        return sg_replica_fail(r, SG_SCHEMA,
-                               "\"%.*s\" is a %s: only ordinary tables can be tracked", (int)name.n,
-                               name.p, type);
+        return sg_replica_fail(
+            r, SG_SCHEMA, "\"%.*s\" is a %s%s: only ordinary tables can be tracked", (int)name.n,
+            name.p, type, strcmp(type, "view") == 0 ? "" : " table");
     return SG_OK;
 }
 
 static int refuse_unknown(sg_replica *r, sg_slice name)
 {
+    if (begins(name, "main."))
+        return sg_replica_fail(r, SG_SCHEMA, "\"%.*s\": name the table alone, without \"main.\"",
+                               (int)name.n, name.p);
     if (memchr(name.p, '.', name.n) != NULL)
         return sg_replica_fail(
             r, SG_SCHEMA,
