@@ -79,7 +79,8 @@ static void hint_for(int code, const char *path)
 /* What an error's text tells people who type SQL, and what those at a shell do. */
 static const struct {
     const char *sql, *hint;
-} cures[] = {{": SELECT sigla_track(", "Track it: sigla track %s TABLE"},
+} cures[] = {{": SELECT sigla_track(", "Which tables are tracked: sigla status %s"},
+             {": sigla_untrack() it first", "Stop that first: sigla untrack %s TABLE"},
              {": see sigla_conflicts()", "Which there are: sigla conflicts %s"},
              {": see sigla_refused()", "Which there are: sigla refused %s"}};
 

@@ -224,6 +224,19 @@ class Track(WithServer):
         device.execute("INSERT INTO tasks VALUES ('t2', 'Milk', 0, NULL)")
         self.assertEqual([c["key"] for c in device.json("pending")], ["t1"])
 
+    def test_another_app_or_name_needs_an_untrack_before(self):
+        device = self.device()
+        device.sync()
+        self.assertIn("synced up to 0", device("status").stdout)
+        said = device("track", "tasks", "--as", "task", expect=1).stderr
+        self.assertIn(f"sigla untrack {device.path} TABLE", said)
+        self.assertNotIn("sigla_untrack()", said)
+        device("untrack", "tasks")
+        device("track", "tasks", "--as", "task")
+        self.assertIn("to be pulled anew", device("status").stdout)
+        device.sync()
+        self.assertIn("synced up to 0", device("status").stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

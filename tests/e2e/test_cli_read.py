@@ -83,7 +83,7 @@ class Reading(WithServer):
         self.assertIn("no such record", device("marks", "tasks", "none").stdout)
         said = device("marks", "nowhere", "t1", expect=1).stderr
         self.assertIn('"nowhere" is not tracked\n', said)
-        self.assertIn(f"sigla track {device.path} TABLE", said)
+        self.assertIn(f"sigla status {device.path}", said)
 
     def test_pending(self):
         device = self.device()
