@@ -36,8 +36,8 @@
  *                                  are there already are queued under origin migration.
  *   sigla_untrack(table)           stop; data, marks and what is queued stay
  *   sigla_as(actor json)           from here on this connection writes as that actor; nested. A
- *                                  server takes only the actors that the token may claim: of a
- *                                  person's the person and system:…, of an agent's the agent
+ *                                  server takes only actors that the token may claim: a person's
+ *                                  the person, agents and system:…, an agent's that agent
  *   sigla_as_end()                 back to the one before
  *   sigla_updated_at(table, key…)  greatest `at` of the record's fields, ISO-8601, or NULL
  *   sigla_index_updated(table)     build and keep an index for sigla_updated()

@@ -91,7 +91,7 @@ class Examples(unittest.TestCase):
         phone.track("tasks", "--app", "readme")
         phone.execute("INSERT INTO tasks VALUES('t1', 'Tea', 0)")
         said = run([sys.executable, "-c", self.readme("python", "import sqlite3")], cwd=folder)
-        self.assertIn("system:rule", said)
+        self.assertIn("agent:helper", said)
         self.assertEqual(phone.sync()["refused"], 0)
         self.assertEqual(phone.rows("tasks"), [("t1", "Green tea", 1)])
 
