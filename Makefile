@@ -120,7 +120,8 @@ install: all
 	install -m 644 $(BUILD)/libsigla.a $(DESTDIR)$(PREFIX)/lib/libsigla.a
 	install -m 755 $(BUILD)/libsigla.so $(DESTDIR)$(PREFIX)/lib/libsigla.so.0
 	ln -sf libsigla.so.0 $(DESTDIR)$(PREFIX)/lib/libsigla.so
-	install -m 644 $(BUILD)/sigla.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/sigla.pc
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(BUILD)/sigla.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sigla.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/sigla.pc
 	install -m 644 include/sigla.h include/sigla_errors.h $(DESTDIR)$(PREFIX)/include/
 
 clean:

@@ -9,7 +9,7 @@
  *     SELECT * FROM sigla_marks('tasks', 1);       who wrote each field, when, through what
  *
  * The connection on which a tracked table is written must have Sigla registered; on others such a
- * write fails with "no such function: sigla_capture_…" and changes nothing.
+ * write fails with "no such function: sigla_capture" and changes nothing.
  *
  * Sync itself is a sigla_session: a state machine that does no I/O but SQLite's. It says which HTTP
  * request to make and takes the answer; sockets, TLS and waiting are the caller's (the CLI drives
@@ -35,10 +35,13 @@
  *                                  "groups":[[columns]], "json":[columns]}. Idempotent. Rows that
  *                                  are there already are queued under origin migration.
  *   sigla_untrack(table)           stop; data, marks and what is queued stay
- *   sigla_as(actor json)           from here on this connection writes as that actor; nested
+ *   sigla_as(actor json)           from here on this connection writes as that actor; nested. A
+ *                                  server takes only actors that the token may claim: a person's
+ *                                  the person, agents and system:…, an agent's that agent
  *   sigla_as_end()                 back to the one before
  *   sigla_updated_at(table, key…)  greatest `at` of the record's fields, ISO-8601, or NULL
  *   sigla_index_updated(table)     build and keep an index for sigla_updated()
+ *   sigla_id(table, key…)          the record's id on the wire
  *   sigla_restore(id)              a conflict: write the lost value again, as an edit of one's own
  *   sigla_dismiss(id)              a conflict: leave things as they are
  *   sigla_retry([n])               queue refused changes again
@@ -46,12 +49,16 @@
  *                                  migration, and keep it local from then on
  *   sigla_refresh()                look for columns added since; done by itself at load, track, sync
  *   sigla_status()                 JSON
+ *   sigla_config(name [, value])   read "server", "token", "user", "client", "journal_age_us"; set
+ *                                  "server", "token", "journal_age_us" (how long a lost value is
+ *                                  kept, a year if not set)
  *   sigla_applying()               1 inside a trigger fired by an applied server change, for WHEN
  *   sigla_version()                "0.1.0"
  *
  * Table-valued functions (values and actors as JSON)
  *
- *   sigla_marks(table, key…)       field, value, at, actor, origin, seq, client, n
+ *   sigla_marks(table, key…)       field, value, at, actor, origin, seq, client, n; of a deleted
+ *                                  record one row, its field NULL: who deleted it
  *   sigla_updated(table)           key, updated_at; newest first
  *   sigla_pending()                n, app, "table", key, op, fields, at, actor, origin, sent
  *   sigla_conflicts([all])         id, "table", key, field, kind, wasLocal, nowServer, localAt,
@@ -62,6 +69,7 @@
  *   sigla_parked()                 "table", key, fields, reason, since
  *
  * A key of one column is given as its value; of several, as several arguments or as a JSON array.
+ * Other names that begin with sigla_ (sigla_capture, sigla_life, sigla_replica, sigla_tx) are its own.
  */
 #ifndef SIGLA_H
 #define SIGLA_H
@@ -133,6 +141,7 @@ typedef struct sigla_progress {
     int64_t applied;   /* fields applied in this session */
     int64_t conflicts; /* raised in this session */
     int64_t parked;    /* records that wait because this database's rules do not take them */
+    int64_t staged;    /* of the pending: at the server, until the rest of their transaction is */
 } sigla_progress;
 
 /* Options as JSON, or NULL: {"batch":200,"encoding":"zstd"|"identity","seed":N (of retry jitter)}.

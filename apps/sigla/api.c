@@ -41,18 +41,25 @@ static void wait_for(sg_fetch *fetch, sg_fetched *fetched)
     }
 }
 
-/* {"error":{"message":…}} if the server said so. */
+/* {"error":{"message":…, "detail":…}} if the server said so. */
 static void explain(sg_api_answer *out)
 {
     sg_slice error = {0};
-    sg_buf message;
+    sg_buf message, detail;
     sg_buf_init(&message, sizeof out->why);
-    if (sg_show_member(sg_buf_view(&out->body), "error", &error))
+    sg_buf_init(&detail, sizeof out->why);
+    if (sg_show_member(sg_buf_view(&out->body), "error", &error)) {
         (void)sg_show_member_text(error, "message", &message);
-    if (message.n == 0) {
-        sg_buf_str(&message, "it answered ");
-        sg_buf_int(&message, out->status);
+        (void)sg_show_member_text(error, "detail", &detail);
     }
+    if (message.n == 0) {
+        sg_buf_str(&message, "the server answered ");
+        sg_buf_int(&message, out->status);
+    } else if (detail.n != 0) {
+        sg_buf_str(&message, ": ");
+        sg_buf_slice(&message, sg_buf_view(&detail));
+    }
+    sg_buf_deinit(&detail);
     const char *text = sg_buf_cstr(&message);
     if (text != NULL) sg_text_copy(out->why, sizeof out->why, text);
     sg_buf_deinit(&message);

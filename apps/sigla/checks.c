@@ -1,19 +1,11 @@
 #include "checks.h"
 
 #include <string.h>
-#include <time.h>
 
-#include "api.h"
-#include "core/time.h"
-#include "file.h"
-#include "jwt.h"
-#include "meter.h"
-#include "show.h"
+#include "core/record.h"
 
 #define TEXT_MAX ((size_t)64 * 1024)
-#define CLOCK_NOTE_S 60     /* a clock this far off is worth a word … */
-#define CLOCK_PROBLEM_S 300 /* … and past the bound writes get another time (L14) */
-#define NAMED_MAX 5         /* tables or triggers named in one finding */
+#define NAMED_MAX 5 /* tables or triggers named in one finding */
 
 static const char damaged[] = "Sigla's tables are damaged: restore a backup.";
 
@@ -65,21 +57,6 @@ static void add_names(sqlite3 *db, sg_findings *f, const char *check, enum sg_fi
     else
         sg_findings_add(f, check, state, fix, "%s: %s", what, text);
     sg_buf_deinit(&list);
-}
-
-/* off_s: how far this machine's clock is ahead of the server's. */
-static void add_clock(sg_findings *f, int64_t off_s)
-{
-    int64_t far_s = off_s < 0 ? -off_s : off_s;
-    enum sg_finding_state state = far_s >= CLOCK_PROBLEM_S ? SG_PROBLEM
-                                  : far_s >= CLOCK_NOTE_S  ? SG_NOTE
-                                                           : SG_FINE;
-    if (state == SG_FINE)
-        sg_findings_add(f, "clock", state, NULL, "it agrees with the server's");
-    else
-        sg_findings_add(
-            f, "clock", state, "Set this machine's clock. Until then Sigla corrects for it.",
-            "it is %lld s %s the server's", (long long)far_s, off_s < 0 ? "behind" : "ahead of");
 }
 
 /* ---- the checks ---- */
@@ -156,6 +133,42 @@ void sg_check_keys(sqlite3 *db, sg_findings *f)
               "Give new rows keys that are the same nowhere else, such as text UUIDs.");
 }
 
+/* Whose records' marks cannot be read? */
+static void add_damaged(sqlite3 *db, sg_findings *f, sqlite3_stmt *stmt)
+{
+    sg_record record;
+    int64_t n = 0;
+    int code, err = SG_OK;
+    sg_record_init(&record);
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW && err != SG_NOMEM) {
+        sg_slice packed =
+            sg_slice_of(sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
+        sg_record_clear(&record);
+        err = sg_record_unpack(&record, packed);
+        n += err != SG_OK;
+    }
+    sg_record_deinit(&record);
+    if (code != SQLITE_DONE)
+        sg_findings_add(f, "marks", SG_PROBLEM, damaged, "cannot be looked at: %s",
+                        code == SQLITE_ROW ? sg_err_text(err) : sqlite3_errmsg(db));
+    else if (n != 0)
+        sg_findings_add(f, "marks", SG_PROBLEM, damaged, "those of %lld record%s are damaged",
+                        (long long)n, n == 1 ? "" : "s");
+    else
+        sg_findings_add(f, "marks", SG_FINE, NULL, "every record's can be read");
+}
+
+void sg_check_marks(sqlite3 *db, sg_findings *f)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (sqlite3_prepare_v2(db, "SELECT m FROM sigla_rec", -1, &stmt, NULL) == SQLITE_OK)
+        add_damaged(db, f, stmt);
+    else
+        sg_findings_add(f, "marks", SG_PROBLEM, damaged, "cannot be looked at: %s",
+                        sqlite3_errmsg(db));
+    (void)sqlite3_finalize(stmt);
+}
+
 /* What waits of one kind: how it is counted, and what to call one, many and none. */
 typedef struct queue {
     const char *check;
@@ -194,104 +207,4 @@ void sg_check_queues(sqlite3 *db, sg_findings *f)
             sg_findings_add(f, q->check, q->state, q->fix, "%lld %s", (long long)n,
                             n == 1 ? q->one : q->many);
     }
-}
-
-/* What the last sync has learnt of the server's clock. */
-void sg_check_clock(sqlite3 *db, sg_findings *f)
-{
-    int64_t off_s = number(db, "SELECT (sigla_status()->>'clockOffsetUs') / 1000000", 0);
-    add_clock(f, -off_s);
-}
-
-static const char new_token[] = "Get a new one, then: sigla init FILE --token TOKEN";
-
-static void add_expiry(sg_findings *f, int64_t left_s)
-{
-    sg_buf span;
-    if (left_s == INT64_MAX) {
-        sg_findings_add(f, "token", SG_FINE, NULL, "it does not expire");
-        return;
-    }
-    sg_buf_init(&span, 256);
-    sg_meter_duration(&span, left_s < 0 ? -left_s : left_s);
-    const char *text = sg_buf_cstr(&span);
-    if (text != NULL && left_s <= 0)
-        sg_findings_add(f, "token", SG_PROBLEM, new_token, "it expired %s ago", text);
-    else if (text != NULL)
-        sg_findings_add(f, "token", SG_FINE, NULL, "it is good for another %s", text);
-    sg_buf_deinit(&span);
-}
-
-void sg_check_token(sqlite3 *db, sg_findings *f)
-{
-    sg_buf token, claims;
-    sg_buf_init(&token, TEXT_MAX);
-    sg_buf_init(&claims, TEXT_MAX);
-    if (!sg_file_config(db, "token", &token)) {
-        sg_findings_add(f, "token", SG_PROBLEM, new_token, "there is none");
-    } else if (!sg_jwt_claims(sg_buf_view(&token), &claims)) {
-        sg_findings_add(f, "token", SG_PROBLEM, new_token, "it is not a JWT");
-    } else {
-        add_expiry(f, sg_jwt_seconds_left(sg_buf_view(&claims)));
-    }
-    sg_buf_deinit(&token);
-    sg_buf_deinit(&claims);
-}
-
-/* ---- the server ---- */
-
-static void check_clock_now(sg_findings *f, const sg_api_answer *answer)
-{
-    sg_buf text;
-    int64_t at_us;
-    sg_buf_init(&text, TEXT_MAX);
-    if (sg_show_member_text(sg_buf_view(&answer->body), "serverTime", &text) &&
-        sg_time_parse(sg_buf_view(&text), &at_us)) {
-        add_clock(f, (int64_t)time(NULL) - at_us / 1000000);
-    }
-    sg_buf_deinit(&text);
-}
-
-/* A page of nothing: what it takes is a server, a token it accepts, and an app. */
-static const char *make_path(sqlite3 *db, sg_buf *path)
-{
-    sg_buf app;
-    sg_buf_init(&app, TEXT_MAX);
-    if (sg_file_text(db, &app, "cannot look for an app",
-                     "SELECT coalesce((SELECT a.name FROM sigla_app a JOIN sigla_table t ON"
-                     " t.app = a.id WHERE t.active), 'default')",
-                     NULL, NULL) != SG_OK) {
-        sg_buf_deinit(&app);
-        return NULL;
-    }
-    sg_buf_str(path, "/sync/");
-    sg_api_escape(path, sg_buf_view(&app));
-    sg_buf_str(path, "/pull?v=2&limit=1");
-    sg_buf_deinit(&app);
-    return sg_buf_cstr(path);
-}
-
-void sg_check_server(sqlite3 *db, sg_findings *f)
-{
-    sg_buf path;
-    sg_api_answer answer;
-    sg_buf_init(&path, TEXT_MAX);
-    const char *where = make_path(db, &path);
-    if (where != NULL) {
-        sg_api_get(db, where, &answer);
-        if (answer.status == 200) {
-            sg_findings_add(f, "server", SG_FINE, NULL, "it answers and takes the token");
-            check_clock_now(f, &answer);
-        } else if (answer.status == 0) {
-            sg_findings_add(f, "server", SG_PROBLEM, "Check its address: sigla status FILE",
-                            "it cannot be reached: %s", answer.why);
-        } else {
-            sg_findings_add(f, "server", SG_PROBLEM,
-                            answer.status == 401 ? "Get a new token: sigla init FILE --token TOKEN"
-                                                 : "Ask whoever runs it.",
-                            "it answers %d: %s", answer.status, answer.why);
-        }
-        sg_api_deinit(&answer);
-    }
-    sg_buf_deinit(&path);
 }

@@ -13,6 +13,8 @@ void sg_check_tables(sqlite3 *db, sg_findings *f);
 void sg_check_triggers(sqlite3 *db, sg_findings *f);
 /* Keys that two devices may hand out at the same time. */
 void sg_check_keys(sqlite3 *db, sg_findings *f);
+/* Sigla's own record of each row can be read. */
+void sg_check_marks(sqlite3 *db, sg_findings *f);
 /* What waits: pending, refused, parked, conflicts. */
 void sg_check_queues(sqlite3 *db, sg_findings *f);
 /* How far the clock was from the server's at the last sync. */

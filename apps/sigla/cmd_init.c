@@ -131,6 +131,22 @@ static int check_before_create(const char *path, const sg_args *args, const char
     return sg_args_value(args, "user") == NULL ? missing("user") : SG_EXIT_OK;
 }
 
+/* What somebody who was given an agent's token has to know. */
+static void say_how_an_agent_writes(const char *token)
+{
+    sg_buf claims, agent;
+    sg_buf_init(&claims, TOKEN_MAX);
+    sg_buf_init(&agent, TOKEN_MAX);
+    if (sg_jwt_claims(sg_slice_str(token), &claims) &&
+        sg_show_member_text(sg_buf_view(&claims), "agent", &agent) && agent.n != 0) {
+        sg_say("The token is an agent's: the server takes what is written as that agent, after");
+        sg_say("  SELECT sigla_as('{\"kind\":\"ai\",\"principalId\":\"%.*s\"}')", (int)agent.n,
+               agent.p);
+    }
+    sg_buf_deinit(&claims);
+    sg_buf_deinit(&agent);
+}
+
 static int open_and_init(const sg_args *args, const char *token)
 {
     sqlite3 *db = NULL;
@@ -143,6 +159,7 @@ static int open_and_init(const sg_args *args, const char *token)
     sg_file_close(db);
     if (exit_code != SG_EXIT_OK) return exit_code;
     sg_say("%s is ready. Next: sigla track %s TABLE, then sigla sync %s", path, path, path);
+    if (token != NULL) say_how_an_agent_writes(token);
     return SG_EXIT_OK;
 }
 

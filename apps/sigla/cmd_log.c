@@ -61,7 +61,8 @@ static int put_marks(sqlite3 *db, sg_entries *o, const char *table, const char *
         "SELECT json_object('seq', seq, 'at', at, 'op', NULL, 'actor', json(actor), 'origin',"
         " origin, 'clientId', client, 'n', n, 'fields',"
         " json_group_object(field, json_object('value', json(value), 'outcome', 'won')))"
-        " FROM sigla_marks(?1, ?2) WHERE seq > 0 GROUP BY at, client, n ORDER BY at DESC",
+        " FROM sigla_marks(?1, " SG_FILE_KEY
+        ") WHERE seq > 0 GROUP BY at, client, n ORDER BY at DESC",
         doing, &exit_code);
     if (stmt == NULL) return exit_code;
     sg_file_bind_word(stmt, 1, table);
@@ -75,27 +76,6 @@ static int put_marks(sqlite3 *db, sg_entries *o, const char *table, const char *
 
 /* ---- what the server remembers ---- */
 
-/* The record's id on the wire (spec/protocol.md, "Ids"). */
-static void put_id(sg_buf *out, const char *key, bool composite)
-{
-    sg_json j;
-    sg_buf id;
-    sg_buf_init(&id, TEXT_MAX);
-    sg_json_init(&j, sg_slice_str(key));
-    if (composite && sg_json_array(&j)) {
-        for (bool first = true; sg_json_next(&j); first = false) {
-            sg_buf_byte(&id, first ? '[' : ',');
-            sg_buf_slice(&id, sg_json_skip(&j));
-        }
-        sg_buf_byte(&id, ']');
-    } else {
-        if (key[0] == '~') sg_buf_str(&id, "~t");
-        sg_buf_str(&id, key);
-    }
-    sg_api_escape(out, sg_buf_view(&id));
-    sg_buf_deinit(&id);
-}
-
 /* "/api/v1/apps/todo/history?table=tasks&id=t1". */
 static int make_path(sqlite3 *db, sg_buf *path, const char *table, const char *key)
 {
@@ -103,12 +83,12 @@ static int make_path(sqlite3 *db, sg_buf *path, const char *table, const char *k
     static const char doing[] = "cannot read the history";
     sqlite3_stmt *stmt = sg_file_prepare(
         db,
-        "SELECT value->>'app', value->>'as',"
-        " (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)"
+        "SELECT value->>'app', value->>'as', sigla_id(?1, " SG_FILE_KEY ")"
         " FROM json_each(sigla_status(), '$.tables') WHERE value->>'name' = ?1 COLLATE NOCASE",
         doing, &exit_code);
     if (stmt == NULL) return exit_code;
     sg_file_bind_word(stmt, 1, table);
+    sg_file_bind_word(stmt, 2, key);
     int code = sqlite3_step(stmt);
     if (code == SQLITE_ROW) {
         sg_buf_str(path, "/api/v1/apps/");
@@ -116,7 +96,8 @@ static int make_path(sqlite3 *db, sg_buf *path, const char *table, const char *k
         sg_buf_str(path, "/history?limit=" LIMIT "&table=");
         sg_api_escape(path, sg_slice_str((const char *)sqlite3_column_text(stmt, 1)));
         sg_buf_str(path, "&id=");
-        put_id(path, key, sqlite3_column_int(stmt, 2) > 1);
+        sg_api_escape(path, sg_slice_of((const char *)sqlite3_column_text(stmt, 2),
+                                        (size_t)sqlite3_column_bytes(stmt, 2)));
     } else if (code == SQLITE_DONE) {
         exit_code = sg_fail(SG_EXIT_FAILED, "%s is not tracked", table);
     } else {
@@ -161,8 +142,10 @@ static int put_log(sqlite3 *db, sg_entries *o, const char *table, const char *ke
             sg_show_member(sg_buf_view(&answer.body), "history", &history)) {
             put_history(o, history);
         } else {
-            explain_absence(&answer);
+            int64_t before = o->count;
             exit_code = put_marks(db, o, table, key);
+            /* Of a record that was never pushed the server rightly knows nothing. */
+            if (answer.status != 404 || o->count > before) explain_absence(&answer);
         }
         sg_api_deinit(&answer);
     }

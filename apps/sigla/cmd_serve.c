@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "advice.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "net/http_server.h"
@@ -215,11 +216,7 @@ static int open_and_run(settings *s)
     sg_server *server;
     const char *problem;
     int err = sg_server_new(&s->server, &server, &problem);
-    if (err == SG_OK) return run(s, server);
-    int exit_code = err == SG_BUSY ? SG_EXIT_FAILED : SG_EXIT_DATABASE;
-    sg_fail(exit_code, "serve: cannot %s in %s: %s", problem, s->server.dir, sg_err_text(err));
-    if (err == SG_TOONEW) sg_hint("A newer sigla has written it: run that one.");
-    return exit_code;
+    return err == SG_OK ? run(s, server) : sg_advise_data(problem, s->server.dir, err);
 }
 
 int sg_cmd_serve(int argc, char **argv)

@@ -65,6 +65,8 @@ static int show(sqlite3 *db, sg_slice status, const char *path)
                          "  WHEN NOT t.value->>'tracked' THEN 'not tracked any more'"
                          "  WHEN NOT t.value->>'current' THEN 'has columns not tracked yet'"
                          "  WHEN a.value->>'resync' THEN 'being pulled anew'"
+                         "  WHEN a.value->>'hydrated' AND a.value->>'cursor' = ''"
+                         "  THEN 'to be pulled anew'"
                          "  WHEN a.value->>'hydrated' THEN 'synced up to ' || (a.value->>'seq')"
                          "  ELSE 'never synced' END"
                          " FROM json_each(sigla_status(), '$.tables') t"

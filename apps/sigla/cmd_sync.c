@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "advice.h"
 #include "cli.h"
 #include "drive.h"
 #include "file.h"
@@ -37,13 +38,13 @@ static void show_progress(sg_meter *meter, const sg_drive *d)
     if (d->state == SG_DRIVE_PAUSED)
         show_pause(meter, d);
     else if (p.pending > 0)
-        sg_meter_show(meter, "pushing", p.pushed, p.pushed + p.pending);
+        sg_meter_show(meter, "pushing", p.pushed + p.staged, p.pushed + p.pending);
     else
         sg_meter_show(meter, "receiving", p.pulled, 0);
 }
 
 /* Nothing good has come for as long as --timeout allows. */
-static int give_up(const sg_drive *d)
+static int give_up(const sg_drive *d, sqlite3 *db, const char *path)
 {
     sigla_progress p;
     sigla_session_progress(d->session, &p);
@@ -58,32 +59,23 @@ static int give_up(const sg_drive *d)
                 (long long)p.pending, p.pending == 1 ? " is" : "s are");
     else
         sg_hint("Nothing is lost, and nothing was waiting to be pushed. Sync again later.");
+    sg_advise_address(db, path);
     return SG_EXIT_NETWORK;
 }
 
-static int failed(const sg_drive *d, const char *path)
-{
-    int exit_code = sg_fail(sg_exit_of(d->err), "%s", d->why);
-    if (d->err == SIGLA_UNAUTHORIZED)
-        sg_hint("Get a new token and give it to the file: sigla init %s --token TOKEN", path);
-    if (d->err == SIGLA_TOONEW) sg_hint("Update the server, or use the older sigla.");
-    if (exit_code == SG_EXIT_DATABASE) sg_hint("Ask for more: sigla doctor %s", path);
-    return exit_code;
-}
-
-static int sync_once(sg_drive *d, sg_meter *meter, const char *path)
+static int sync_once(sg_drive *d, sg_meter *meter, sqlite3 *db, const char *path)
 {
     for (;;) {
         enum sg_drive_state state = sg_drive_step(d);
         if (state == SG_DRIVE_DONE) return SG_EXIT_OK;
         if (state == SG_DRIVE_FAILED) {
             sg_meter_clear(meter);
-            return failed(d, path);
+            return sg_advise_stop(db, path, d->err, d->why);
         }
         if (sg_stop_asked() != 0) return SG_EXIT_FAILED;
         if (sg_drive_silence_ms(d) >= d->silence_ms) {
             sg_meter_clear(meter);
-            return give_up(d);
+            return give_up(d, db, path);
         }
         show_progress(meter, d);
         sg_fetch_poll(d->fetch, sg_drive_wait_ms(d, POLL_MS));
@@ -112,7 +104,8 @@ static void say_what_needs_eyes(const sg_drive *d, const char *path)
     if (did.parked > 0) sg_say("  what this database's rules keep out: sigla parked %s", path);
 }
 
-static int once(sigla_session *session, const char *path, int64_t timeout_ms, bool json)
+static int once(sqlite3 *db, sigla_session *session, const char *path, int64_t timeout_ms,
+                bool json)
 {
     sg_drive drive;
     sg_meter meter;
@@ -120,7 +113,7 @@ static int once(sigla_session *session, const char *path, int64_t timeout_ms, bo
     if (fetch == NULL) return sg_fail(SG_EXIT_FAILED, "memory ran out");
     sg_drive_init(&drive, session, fetch, timeout_ms);
     sg_meter_begin(&meter);
-    int exit_code = sync_once(&drive, &meter, path);
+    int exit_code = sync_once(&drive, &meter, db, path);
     sg_meter_clear(&meter);
     if (exit_code == SG_EXIT_OK) {
         say_what_was_done(&drive, json);
@@ -148,7 +141,7 @@ static int run(const sg_args *args)
     else if (watch)
         exit_code = sg_watch_run(db, session, path, timeout_ms, json);
     else
-        exit_code = once(session, path, timeout_ms, json);
+        exit_code = once(db, session, path, timeout_ms, json);
     sigla_session_close(session);
     sg_file_close(db);
     if (!watch && exit_code == SG_EXIT_FAILED && sg_stop_asked() != 0) {

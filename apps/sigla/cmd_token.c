@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "advice.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "server/datadir.h"
@@ -50,9 +51,7 @@ static int print_token(const char *dir, const sg_claims *claims, int64_t now_s)
 {
     sg_key *key = NULL;
     int err = open_key(dir, &key);
-    if (err != SG_OK)
-        return sg_fail(SG_EXIT_DATABASE, "token: cannot read or make the key in %s: %s", dir,
-                       sg_err_text(err));
+    if (err != SG_OK) return sg_advise_data("read or make the signing key", dir, err);
     sg_buf token;
     sg_buf_init(&token, SG_TOKEN_MAX);
     err = sg_token_make(key, claims, now_s, &token);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "replica/replica.h"
 #include "sigla.h"
 
 /* SQLite takes names such as ":memory:" to be no files; ours always are. */
@@ -49,7 +50,7 @@ static int exit_of_sqlite(int code)
     }
 }
 
-static void hint_for(int code)
+static void hint_for(int code, const char *path)
 {
     switch (code & 0xff) {
     case SQLITE_BUSY:
@@ -60,7 +61,7 @@ static void hint_for(int code)
         sg_hint("The file is something else, or encrypted. Name an SQLite database.");
         break;
     case SQLITE_CORRUPT:
-        sg_hint("Keep a copy of the file. sigla doctor says what is damaged.");
+        sg_hint("Keep a copy of the file. What is damaged: sigla doctor %s", path);
         break;
     case SQLITE_FULL:
         sg_hint("Free some space, then try again: nothing was changed.");
@@ -75,15 +76,32 @@ static void hint_for(int code)
     }
 }
 
+/* What an error's text tells people who type SQL, and what those at a shell do. */
+static const struct {
+    const char *sql, *hint;
+} cures[] = {{": SELECT sigla_track(", "Which tables are tracked: sigla status %s"},
+             {": sigla_untrack() it first", "Stop that first: sigla untrack %s TABLE"},
+             {": see sigla_conflicts()", "Which there are: sigla conflicts %s"},
+             {": see sigla_refused()", "Which there are: sigla refused %s"}};
+
 int sg_file_fail(sqlite3 *db, const char *doing)
 {
     /* Sigla's SQL functions say whose error it is; every line of ours does. */
     static const char ours[] = "sigla: ";
     int code = sqlite3_errcode(db);
-    const char *why = sqlite3_errmsg(db);
+    const char *why = sqlite3_errmsg(db), *path = sqlite3_db_filename(db, "main");
+    const char *end = why + strlen(why), *hint = NULL;
+    if (path == NULL || path[0] == '\0') path = "FILE";
     if (strncmp(why, ours, sizeof ours - 1) == 0) why += sizeof ours - 1;
-    int exit_code = sg_fail(exit_of_sqlite(code), "%s: %s", doing, why);
-    hint_for(code);
+    for (size_t i = 0; i < sizeof cures / sizeof *cures && hint == NULL; i++) {
+        const char *sql = strstr(why, cures[i].sql);
+        if (sql == NULL) continue;
+        end = sql;
+        hint = cures[i].hint;
+    }
+    int exit_code = sg_fail(exit_of_sqlite(code), "%s: %.*s", doing, (int)(end - why), why);
+    if (hint != NULL) sg_hint(hint, path);
+    hint_for(code, path);
     return exit_code;
 }
 
@@ -94,32 +112,53 @@ static int open_at(const char *path, bool create, sqlite3 **db)
     if (code == SQLITE_OK) code = sqlite3_busy_timeout(*db, SG_FILE_BUSY_MS);
     /* Opening reads nothing yet: look at the header now, so that the error names the file. */
     if (code == SQLITE_OK) code = sqlite3_exec(*db, "PRAGMA schema_version", NULL, NULL, NULL);
-    if (code == SQLITE_OK) return SG_EXIT_OK;
+    /* Damage is for those to tell of who go on to read it. */
+    if (code == SQLITE_OK || (code & 0xff) == SQLITE_CORRUPT) return SG_EXIT_OK;
     if (*db == NULL) return sg_fail(SG_EXIT_DATABASE, "cannot open %s: memory ran out", path);
     return sg_file_fail(*db, path);
 }
 
-static int open_registered(const char *path, bool create, sqlite3 **db)
+/* Sigla's tables are damaged, or of a format that is not ours. */
+static int refuse(sqlite3 *db, const char *path)
 {
-    int exit_code = create ? SG_EXIT_OK : check_exists(path);
-    if (exit_code == SG_EXIT_OK) exit_code = open_at(path, create, db);
-    if (exit_code != SG_EXIT_OK) return exit_code;
-    int err = sigla_register(*db);
-    if (err == SIGLA_OK) return SG_EXIT_OK;
-    sg_fail(sg_exit_of(err), "cannot use %s: %s", path, sigla_error_text(err));
-    if (err == SIGLA_CORRUPT) sg_hint("If a newer sigla has written it, use that one.");
-    return sg_exit_of(err);
+    sqlite3_stmt *stmt = NULL;
+    int64_t format = 0;
+    if (sqlite3_prepare_v2(db, "SELECT v FROM sigla_state WHERE k = 'format'", -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        format = sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    if (format > SG_FORMAT) {
+        sg_fail(SG_EXIT_DATABASE, "%s was written by a newer sigla", path);
+        sg_hint("Use that one here too: this one could damage what it does not know.");
+    } else {
+        sg_fail(SG_EXIT_DATABASE, "%s is damaged", path);
+        hint_for(SQLITE_CORRUPT, path);
+    }
+    return SG_EXIT_DATABASE;
 }
 
-int sg_file_open(const char *path, bool create, sqlite3 **db)
+static int sigla_on(sqlite3 *db, const char *path)
+{
+    int err = sigla_register(db);
+    if (err == SIGLA_OK) return SG_EXIT_OK;
+    if (err == SIGLA_CORRUPT) return refuse(db, path);
+    return sg_fail(sg_exit_of(err), "cannot use %s: %s", path, sigla_error_text(err));
+}
+
+enum how { PLAIN, REGISTERED, CREATED };
+
+static int open_how(const char *path, enum how how, sqlite3 **db)
 {
     sg_buf name;
     *db = NULL;
     if (path[0] == '\0') return sg_fail(SG_EXIT_USAGE, "the file's name is empty");
     sg_buf_init(&name, 64 * 1024);
     const char *at = as_file_name(path, &name);
-    int exit_code = at != NULL ? open_registered(at, create, db)
-                               : sg_fail(SG_EXIT_USAGE, "the file's name is too long");
+    int exit_code = at != NULL ? SG_EXIT_OK : sg_fail(SG_EXIT_USAGE, "the file's name is too long");
+    if (exit_code == SG_EXIT_OK && how != CREATED) exit_code = check_exists(at);
+    if (exit_code == SG_EXIT_OK) exit_code = open_at(at, how == CREATED, db);
+    if (exit_code == SG_EXIT_OK && how != PLAIN) exit_code = sigla_on(*db, at);
     sg_buf_deinit(&name);
     if (exit_code != SG_EXIT_OK) {
         sg_file_close(*db);
@@ -128,20 +167,38 @@ int sg_file_open(const char *path, bool create, sqlite3 **db)
     return exit_code;
 }
 
-int sg_file_open_ready(const char *path, sqlite3 **db)
+int sg_file_open(const char *path, bool create, sqlite3 **db)
+{
+    return open_how(path, create ? CREATED : REGISTERED, db);
+}
+
+int sg_file_open_plain(const char *path, sqlite3 **db)
+{
+    return open_how(path, PLAIN, db);
+}
+
+int sg_file_ready(sqlite3 *db, const char *path)
 {
     sg_buf user;
-    int exit_code = sg_file_open(path, false, db);
+    int exit_code = sigla_on(db, path);
     if (exit_code != SG_EXIT_OK) return exit_code;
     sg_buf_init(&user, SG_FILE_TEXT_MAX);
-    bool ready = sg_file_config(*db, "user", &user);
+    bool ready = sg_file_config(db, "user", &user);
     sg_buf_deinit(&user);
     if (ready) return SG_EXIT_OK;
     sg_fail(SG_EXIT_FAILED, "%s is not prepared for sync", path);
     sg_hint("Prepare it: sigla init %s --server URL --token TOKEN --user NAME", path);
+    return SG_EXIT_FAILED;
+}
+
+int sg_file_open_ready(const char *path, sqlite3 **db)
+{
+    int exit_code = sg_file_open_plain(path, db);
+    if (exit_code == SG_EXIT_OK) exit_code = sg_file_ready(*db, path);
+    if (exit_code == SG_EXIT_OK) return exit_code;
     sg_file_close(*db);
     *db = NULL;
-    return SG_EXIT_FAILED;
+    return exit_code;
 }
 
 void sg_file_close(sqlite3 *db)

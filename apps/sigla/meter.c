@@ -1,6 +1,7 @@
 #include "meter.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "term.h"
@@ -40,7 +41,8 @@ void sg_meter_duration(sg_buf *out, int64_t seconds)
     }
 }
 
-void sg_meter_line(sg_buf *out, const char *doing, int64_t done, int64_t total, int64_t elapsed_ms)
+void sg_meter_line(sg_buf *out, const char *doing, int64_t done, int64_t total, int64_t lately,
+                   int64_t elapsed_ms)
 {
     sg_buf_str(out, doing);
     sg_buf_str(out, "  ");
@@ -52,13 +54,13 @@ void sg_meter_line(sg_buf *out, const char *doing, int64_t done, int64_t total, 
         sg_buf_int(out, done >= total ? 100 : done * 100 / total);
         sg_buf_str(out, " %)");
     }
-    if (elapsed_ms < ESTIMATE_MS || done <= 0) return;
+    if (elapsed_ms < ESTIMATE_MS || lately <= 0) return;
     sg_buf_str(out, "  ");
-    sg_text_count(out, done * 1000 / elapsed_ms);
+    sg_text_count(out, lately * 1000 / elapsed_ms);
     sg_buf_str(out, "/s");
     if (total <= done) return;
     sg_buf_str(out, "  ");
-    sg_meter_duration(out, ((total - done) * elapsed_ms / done + 999) / 1000);
+    sg_meter_duration(out, ((total - done) * elapsed_ms / lately + 999) / 1000);
     sg_buf_str(out, " left");
 }
 
@@ -82,11 +84,16 @@ static void draw(sg_meter *m, sg_slice text)
 void sg_meter_show(sg_meter *m, const char *doing, int64_t done, int64_t total)
 {
     int64_t now = sg_meter_now_ms();
+    if (m->doing == NULL || strcmp(m->doing, doing) != 0) {
+        m->doing = doing;
+        m->from = done;
+        m->from_ms = now;
+    }
     bool soon = m->drawn_ms != 0 ? now - m->drawn_ms < REDRAW_MS : now - m->began_ms < QUIET_MS;
     if (!sg_term_get()->err_live || soon) return;
     sg_buf line;
     sg_buf_init(&line, LINE_BYTES);
-    sg_meter_line(&line, doing, done, total, now - m->began_ms);
+    sg_meter_line(&line, doing, done, total, done - m->from, now - m->from_ms);
     draw(m, sg_buf_view(&line));
     sg_buf_deinit(&line);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "advice.h"
 #include "cli.h"
 #include "drive.h"
 #include "meter.h"
@@ -34,6 +35,8 @@ typedef struct follow {
 } follow;
 
 typedef struct watcher {
+    sqlite3 *db;
+    const char *path;
     sqlite3_stmt *data_version;
     int64_t seen_version;
     int64_t look_ms; /* when it is read again */
@@ -215,7 +218,7 @@ static int step(watcher *w)
                    ? -1
                    : sg_fail(SG_EXIT_FAILED, "%s", sigla_session_message(w->session));
     case SG_DRIVE_FAILED:
-        return sg_fail(sg_exit_of(w->drive.err), "%s", w->drive.why);
+        return sg_advise_stop(w->db, w->path, w->drive.err, w->drive.why);
     default:
         return -1;
     }
@@ -240,7 +243,7 @@ static int follow_until_stopped(watcher *w)
 int sg_watch_run(sqlite3 *db, sigla_session *session, const char *path, int64_t silence_ms,
                  bool json)
 {
-    watcher w = {.session = session, .json = json, .look_for_apps = true};
+    watcher w = {.db = db, .path = path, .session = session, .json = json, .look_for_apps = true};
     sg_fetch_events events = {&w, on_bytes, on_ended};
     w.fetch = sg_fetch_new(&events);
     if (w.fetch == NULL) return sg_fail(SG_EXIT_FAILED, "memory ran out");

@@ -99,6 +99,7 @@ int session_progress(sigla_session *s)
     sg_jsonw_kint(&w, "applied", p.applied);
     sg_jsonw_kint(&w, "conflicts", p.conflicts);
     sg_jsonw_kint(&w, "parked", p.parked);
+    sg_jsonw_kint(&w, "staged", p.staged);
     sg_jsonw_object_end(&w);
     return wasm_done(SG_OK);
 }

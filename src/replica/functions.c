@@ -155,18 +155,41 @@ static void f_as_end(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     finish(ctx, r, err);
 }
 
+/* The table and the key that (table, key…) name; NULL after an error. */
+static sg_table *record_named(sg_replica *r, int argc, sqlite3_value **argv, const char *usage,
+                              sg_buf *key, int *err)
+{
+    if (argc < 2) *err = sg_replica_fail(r, SG_MISUSE, "%s", usage);
+    sg_table *t = argc < 2 ? NULL : sg_table_need(r, text_of(argv[0]), err);
+    if (t != NULL) *err = sg_key_from_args(r, t, argc - 1, argv + 1, key);
+    return *err == SG_OK ? t : NULL;
+}
+
+static void f_id(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    sg_replica *r = begin(ctx);
+    int err = SG_OK;
+    sg_buf key, id;
+    sg_buf_init(&key, SG_TX_BYTES_MAX);
+    sg_buf_init(&id, SG_TX_BYTES_MAX);
+    const sg_table *t = record_named(r, argc, argv, "sigla_id(table, key)", &key, &err);
+    if (t != NULL) err = sg_key_to_id(t, sg_buf_view(&key), &id);
+    if (err == SG_OK) sqlite3_result_text64(ctx, id.p, id.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+    sg_buf_deinit(&key);
+    sg_buf_deinit(&id);
+    finish(ctx, r, err);
+}
+
 static void f_updated_at(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     sg_replica *r = begin(ctx);
     int err = SG_OK;
-    sg_table *t = argc < 2 ? NULL : sg_table_need(r, text_of(argv[0]), &err);
-    if (argc < 2) err = sg_replica_fail(r, SG_MISUSE, "sigla_updated_at(table, key)");
     sg_buf key;
     sg_buf_init(&key, SG_TX_BYTES_MAX);
     sg_rec rec;
     sg_rec_init(&rec);
-    if (err == SG_OK) err = sg_key_from_args(r, t, argc - 1, argv + 1, &key);
-    if (err == SG_OK) sg_fold_view(r, &rec, t, sg_buf_view(&key), &err);
+    sg_table *t = record_named(r, argc, argv, "sigla_updated_at(table, key)", &key, &err);
+    if (t != NULL) sg_fold_view(r, &rec, t, sg_buf_view(&key), &err);
     if (err == SG_OK && rec.exists && !rec.record.dead) {
         char text[SG_TIME_TEXT_MAX];
         size_t n = sg_time_format(sg_record_updated_at(&rec.record), text);
@@ -234,14 +257,14 @@ int sg_functions_register(sg_replica *r)
         {"sigla_as_end", 0, f_as_end},   {"sigla_updated_at", -1, f_updated_at},
         {"sigla_restore", 1, f_restore}, {"sigla_dismiss", 1, f_dismiss},
         {"sigla_retry", 0, f_retry},     {"sigla_retry", 1, f_retry},
-        {"sigla_status", 0, f_status},
+        {"sigla_status", 0, f_status},   {"sigla_id", -1, f_id},
     };
     int rc = SQLITE_OK;
     for (size_t i = 0; i < sizeof functions / sizeof *functions && rc == SQLITE_OK; i++) {
         int flags = SQLITE_UTF8;
         /* Readable from triggers and views; all that change something are for the top level. */
         if (functions[i].run == f_applying || functions[i].run == f_version ||
-            functions[i].run == f_updated_at)
+            functions[i].run == f_updated_at || functions[i].run == f_id)
             flags |= SQLITE_INNOCUOUS;
         else
             flags |= SQLITE_DIRECTONLY;

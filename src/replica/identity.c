@@ -162,14 +162,21 @@ int sg_identity_config(sg_replica *r, sg_slice key, sqlite3_value *value)
 {
     int err = sg_replica_install(r);
     sg_value v = sg_sql_value(value);
+    bool age = sg_slice_eq(key, SG_LIT("journal_age_us")),
+         server = sg_slice_eq(key, SG_LIT("server"));
     if (err != SG_OK) return err;
-    if (sg_slice_eq(key, SG_LIT("journal_age_us")) && v.type == SG_INT && v.i > 0) {
+    if (age && (v.type != SG_INT || v.i <= 0))
+        return sg_replica_fail(r, SG_BADREQUEST, "journal_age_us is an integer above 0");
+    if (age) {
         sg_state_set_int(r, "journal_age_us", v.i, &err);
         return err;
     }
-    bool server = sg_slice_eq(key, SG_LIT("server"));
-    if (v.type != SG_TEXT || (!server && !sg_slice_eq(key, SG_LIT("token"))))
-        return unknown(r, key);
+    if (!server && !sg_slice_eq(key, SG_LIT("token")))
+        return sg_replica_fail(r, SG_BADREQUEST,
+                               "\"%.*s\" cannot be set here: server, token, journal_age_us can",
+                               (int)(key.n < 80 ? key.n : 80), key.p);
+    if (v.type != SG_TEXT)
+        return sg_replica_fail(r, SG_BADREQUEST, "%s is a text", server ? "server" : "token");
     if (server) err = check_url(r, v.bytes);
     if (err == SG_OK) sg_state_set_text(r, server ? "server" : "token", v.bytes, &err);
     return err;

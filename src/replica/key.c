@@ -300,6 +300,20 @@ int sg_key_from_id(const sg_table *t, sg_slice id, sg_buf *out)
     return sg_key_put(out, &v);
 }
 
+/* As SQLite would compare it with the column: '7' is the key 7 of a number's column, and 7 the key
+ * '7' of a text's. */
+static sg_value as_stored(const sg_table *t, size_t part, sqlite3_value *given)
+{
+    if (numeric(t, part)) (void)sqlite3_value_numeric_type(given);
+    sg_value v = sg_sql_value(given);
+    if (t->columns[t->key[part]].affinity != 'T' || (v.type != SG_INT && v.type != SG_REAL))
+        return v;
+    const char *text = (const char *)sqlite3_value_text(given);
+    if (text == NULL) return v;
+    return (sg_value){.type = SG_TEXT,
+                      .bytes = sg_slice_of(text, (size_t)sqlite3_value_bytes(given))};
+}
+
 static int from_args(const sg_table *t, int argc, sqlite3_value **argv, sg_buf *out)
 {
     sg_value v = argc > 0 ? sg_sql_value(argv[0]) : (sg_value){.type = SG_NULL};
@@ -307,10 +321,7 @@ static int from_args(const sg_table *t, int argc, sqlite3_value **argv, sg_buf *
         return composite_from_id(t, v.bytes, out);
     if ((size_t)argc != t->key_count) return SG_BADVALUE;
     for (size_t i = 0; i < t->key_count; i++) {
-        v = sg_sql_value(argv[i]);
-        int64_t n;
-        if (v.type == SG_TEXT && numeric(t, i) && canonical_int(v.bytes, &n))
-            v = (sg_value){.type = SG_INT, .i = n};
+        v = as_stored(t, i, argv[i]);
         int err = sg_key_put(out, &v);
         if (err != SG_OK) return err;
     }

@@ -111,6 +111,7 @@ const char *sigla_session_message(const sigla_session *s)
 void sigla_session_progress(const sigla_session *s, sigla_progress *out)
 {
     *out = s->progress;
+    if (s->staged_to > s->place.settled) out->staged = s->staged_to - s->place.settled;
 }
 
 void sigla_session_wake(sigla_session *s)
@@ -339,8 +340,9 @@ typedef struct refusal {
 
 static void read_refusal(sg_slice body, int status, refusal *f)
 {
-    f->code = SG_INTERNAL;
+    f->code = SG_BADREQUEST; /* no server of ours refuses without a code */
     snprintf(f->message, sizeof f->message, "the server answered %d", status);
+    char detail[sizeof f->message / 2] = "";
     sg_json j;
     sg_json_init(&j, body);
     sg_slice key, inner;
@@ -360,9 +362,13 @@ static void read_refusal(sg_slice body, int status, refusal *f)
                     f->code = sg_err_from_code(v.p, v.n);
                 if (is_text && sg_slice_eq(inner, SG_LIT("message")))
                     snprintf(f->message, sizeof f->message, "%.*s", (int)v.n, v.p);
+                if (is_text && sg_slice_eq(inner, SG_LIT("detail")))
+                    snprintf(detail, sizeof detail, "%.*s", (int)v.n, v.p);
             }
         }
     }
+    size_t n = strlen(f->message);
+    if (detail[0] != '\0') snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
     sg_buf_deinit(&text);
 }
 

@@ -157,10 +157,10 @@ int sg_server_new(const sg_server_config *config, sg_server **out, const char **
     if (s == NULL) return SG_NOMEM;
     s->config = *config;
     s->lock_fd = -1;
-    *problem = "make the data directory";
+    *problem = "keep data";
     int err = sg_datadir_make(config->dir);
     if (err == SG_OK) {
-        *problem = "take the data directory: another server has it";
+        *problem = "lock the data directory";
         err = sg_datadir_lock(config->dir, &s->lock_fd);
     }
     if (err == SG_OK) {

@@ -108,6 +108,15 @@ class Usage(unittest.TestCase):
             self.assertIn("is not prepared for sync", result.stderr)
             self.assertIn("sigla init", result.stderr)
 
+    def test_a_data_directory_that_cannot_be_says_why(self):
+        path = new_path("file")
+        path.touch()
+        for args in (["serve", "--data", path, "--listen", "127.0.0.1:0"],
+                     ["token", "--data", path, "--user", "ann"]):
+            result = sigla(*args, expect=5)
+            self.assertIn(f"in {path}: it is not a directory", result.stderr)
+            self.assertIn("--data DIR", result.stderr)
+
     def test_output_that_cannot_be_written_is_an_error(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             code = subprocess.run([str(SIGLA), "--help"], stdout=full, stderr=subprocess.DEVNULL,
@@ -214,6 +223,19 @@ class Track(WithServer):
         device("untrack", "tasks")
         device.execute("INSERT INTO tasks VALUES ('t2', 'Milk', 0, NULL)")
         self.assertEqual([c["key"] for c in device.json("pending")], ["t1"])
+
+    def test_another_app_or_name_needs_an_untrack_before(self):
+        device = self.device()
+        device.sync()
+        self.assertIn("synced up to 0", device("status").stdout)
+        said = device("track", "tasks", "--as", "task", expect=1).stderr
+        self.assertIn(f"sigla untrack {device.path} TABLE", said)
+        self.assertNotIn("sigla_untrack()", said)
+        device("untrack", "tasks")
+        device("track", "tasks", "--as", "task")
+        self.assertIn("to be pulled anew", device("status").stdout)
+        device.sync()
+        self.assertIn("synced up to 0", device("status").stdout)
 
 
 if __name__ == "__main__":

@@ -49,11 +49,41 @@ class Reading(WithServer):
         self.assertEqual(device.marks("n", "-7")["a"]["value"], "x")
         self.assertEqual(device.marks("seats", '["A",12]')["who"]["value"], "Ann")
 
+    def test_marks_and_log_of_keys_of_every_type(self):
+        device = Device(self.server, self.user())
+        keys = {"i INTEGER": "7", "r REAL": "1.5", "n NUMERIC": "2.25", "x TEXT": "007",
+                "b BLOB": "7", "untyped": "-1.5"}
+        for column, key in keys.items():
+            table = column.split(" ", maxsplit=1)[0]
+            device.execute(f"CREATE TABLE {table}({column} PRIMARY KEY, v)")
+            device.track(table)
+            quoted = f"'{key}'" if table == "x" else key
+            device.execute(f"INSERT INTO {table} VALUES ({quoted}, 'it')")
+            self.assertEqual(device.json("log", table, key)[0]["pending"], True, column)
+        device.sync()
+        for column, key in keys.items():
+            table = column.split(" ", maxsplit=1)[0]
+            with self.subTest(column):
+                self.assertEqual(device.marks(table, key)["v"]["value"], "it")
+                entry, = device.json("log", table, key)
+                self.assertEqual(entry["fields"]["v"]["value"], "it")
+                self.assertFalse(entry["pending"])
+
+    def test_marks_of_a_deleted_record_say_who_deleted_it(self):
+        device = self.device()
+        device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
+        device.execute("DELETE FROM tasks WHERE id = 't1'")
+        self.assertIn("(deleted)", device("marks", "tasks", "t1").stdout)
+        mark, = device.json("marks", "tasks", "t1")
+        self.assertEqual((mark["field"], mark["value"]), (None, None))
+
     def test_marks_of_nothing(self):
         device = self.device()
         self.assertEqual(device.json("marks", "tasks", "none"), [])
         self.assertIn("no such record", device("marks", "tasks", "none").stdout)
-        self.assertIn("nowhere", device("marks", "nowhere", "t1", expect=1).stderr)
+        said = device("marks", "nowhere", "t1", expect=1).stderr
+        self.assertIn('"nowhere" is not tracked\n', said)
+        self.assertIn(f"sigla status {device.path}", said)
 
     def test_pending(self):
         device = self.device()
@@ -99,7 +129,7 @@ class Reading(WithServer):
     def test_ids_that_are_none(self):
         device = self.device()
         for verb in ("restore", "dismiss"):
-            device(verb, "99", expect=1)
+            self.assertIn(f"sigla conflicts {device.path}", device(verb, "99", expect=1).stderr)
             device(verb, "first", expect=2)
 
     def test_log_tells_who_won_and_who_lost(self):
@@ -133,6 +163,15 @@ class Reading(WithServer):
         result = device("log", "tasks", "t1", "--json")
         self.assertIn("cannot be reached", result.stderr)
         self.assertTrue(json.loads(result.stdout)[0]["pending"])
+
+    def test_log_of_a_record_the_server_never_heard_of(self):
+        device = self.device()
+        result = device("log", "tasks", "nobody")
+        self.assertEqual((result.stdout, result.stderr), ("Nothing is known of it.\n", ""))
+        device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
+        result = device("log", "tasks", "t1")
+        self.assertIn("pending", result.stdout)
+        self.assertEqual(result.stderr, "")
 
     def test_refused_and_retry(self):
         device = self.device()

@@ -98,6 +98,23 @@ class Sync(WithServer):
                 device("sync", expect=4)
                 self.assertEqual(len(device.json("pending")), 1)
 
+    def test_a_server_of_another_kind_is_told_from_one_of_ours(self):
+        html = b"<html><body>It works!</body></html>"
+        for status, path in ((404, ""), (200, ""), (405, ""), (None, "/elsewhere")):
+            with self.subTest(status=status), Answering(status or 404, html) as other:
+                address = other.url if status else self.server.url + path
+                device = self.device()
+                device("init", "--server", address)
+                result = device("sync", expect=1)
+                self.assertIn(f"a Sigla server at {address}?", result.stderr)
+                self.assertIn(f"sigla init {device.path} --server URL", result.stderr)
+                self.assertIn("sigla init", device("doctor", "--online", expect=1).stdout)
+
+    def test_why_a_token_is_not_taken_is_said(self):
+        with Server() as stranger:
+            device = self.device(token=stranger.token("ann"), user="ann")
+        self.assertIn("not signed", device("sync", expect=4).stderr)
+
     def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(self):
         with Answering(200, b"{}") as elsewhere:
             with Answering(307, b"", location=elsewhere.url + "/sync/default") as server:

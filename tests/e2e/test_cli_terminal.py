@@ -59,7 +59,8 @@ class Terminal(WithServer):
                        " INSERT INTO tasks SELECT 't'||i, hex(randomblob(40)), i, NULL FROM n")
         code, drawn = on_terminal("sync", device.path)
         self.assertEqual(code, 0)
-        self.assertIn("of 60,000", drawn)
+        self.assertRegex(drawn, r"pushing  [1-9][0-9,]* of 60,000",
+                         "also while the server waits for the rest of the one transaction")
         last = drawn.rstrip().splitlines()[-1]
         self.assertRegex(last.split("\x1b[K")[-1], "^pushed 60,000 changes", drawn[-200:])
 
@@ -111,16 +112,41 @@ class Doctor(WithServer):
                 device.track("tasks")
                 self.assertEqual(self.problems(device, 0), [])
 
-    def test_damage_is_a_problem(self):
+    def damaged(self):
         device = self.device()
         device.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000)"
                        " INSERT INTO tasks SELECT 't'||i, 'Task '||i, i, NULL FROM n")
         device.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = device.path.stat().st_size
+        return device, device.path.stat().st_size
+
+    def test_damage_is_a_problem(self):
+        device, size = self.damaged()
         with open(device.path, "r+b") as f:
             f.seek(size // 2 // 4096 * 4096)
             f.write(b"\xff" * 4096)
-        self.assertNotEqual(device("doctor", expect=None).returncode, 0)
+        self.assertEqual(self.problems(device), ["integrity"])
+
+    def test_damage_that_keeps_sigla_out_is_said_too(self):
+        device, size = self.damaged()
+        with open(device.path, "r+b") as f:
+            f.truncate(size // 2)
+        result = device("status", expect=5)
+        self.assertIn(f"{device.path} is damaged", result.stderr)
+        self.assertIn(f"sigla doctor {device.path}", result.stderr)
+        self.assertEqual(self.problems(device), ["integrity"])
+
+    def test_marks_that_cannot_be_read_are_a_problem(self):
+        device = self.device()
+        device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
+        device.sync()
+        device("sql", "UPDATE sigla_rec SET m = x'ffffffff'")
+        self.assertEqual(self.problems(device), ["marks"])
+
+    def test_a_file_of_a_newer_sigla_is_refused(self):
+        device = self.device()
+        device("sql", "UPDATE sigla_state SET v = 99 WHERE k = 'format'")
+        for verb in "status", "doctor":
+            self.assertIn("newer sigla", device(verb, expect=5).stderr)
 
     def test_integer_keys_that_devices_hand_out_themselves_are_warned_of(self):
         device = Device(self.server, self.user())

@@ -123,7 +123,7 @@ class ServerProcess(unittest.TestCase):
         with Server() as server:
             second = sigla("serve", "--data", server.data, "--listen", "127.0.0.1:0", expect=1)
             self.assertEqual(second.stdout, "")
-            self.assertIn("another server has it", second.stderr)
+            self.assertIn("another server has the data directory", second.stderr)
 
     def test_a_taken_address_is_named(self):
         with Server() as server:

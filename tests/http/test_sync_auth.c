@@ -174,7 +174,7 @@ static void one_server_at_a_time_has_a_directory(void **state)
     sg_server *second = NULL;
     const char *problem;
     assert_int_equal(sg_server_new(&w->config, &second, &problem), SG_BUSY);
-    assert_non_null(strstr(problem, "another server"));
+    assert_non_null(strstr(problem, "lock the data directory"));
 }
 
 static void a_damaged_directory_is_refused_clearly(void **state)

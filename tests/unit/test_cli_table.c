@@ -439,11 +439,12 @@ static void a_table_without_memory_ends_in_an_error(void **state)
 
 /* ---- progress ---- */
 
-static void assert_line(int64_t done, int64_t total, int64_t elapsed_ms, const char *line)
+static void assert_line(int64_t done, int64_t total, int64_t lately, int64_t elapsed_ms,
+                        const char *line)
 {
     sg_buf out;
     sg_buf_init(&out, BIG);
-    sg_meter_line(&out, "pushing", done, total, elapsed_ms);
+    sg_meter_line(&out, "pushing", done, total, lately, elapsed_ms);
     assert_string_equal(sg_buf_cstr(&out), line);
     sg_buf_deinit(&out);
 }
@@ -451,14 +452,16 @@ static void assert_line(int64_t done, int64_t total, int64_t elapsed_ms, const c
 static void progress_tells_share_rate_and_time_left(void **state)
 {
     (void)state;
-    assert_line(1200, 5000, 500, "pushing  1,200 of 5,000 (24 %)");
-    assert_line(1200, 5000, 2000, "pushing  1,200 of 5,000 (24 %)  600/s  7 s left");
-    assert_line(1000, 1000000, 1000,
+    assert_line(1200, 5000, 1200, 500, "pushing  1,200 of 5,000 (24 %)");
+    assert_line(1200, 5000, 1200, 2000, "pushing  1,200 of 5,000 (24 %)  600/s  7 s left");
+    assert_line(1000, 1000000, 1000, 1000,
                 "pushing  1,000 of 1,000,000 (0 %)  1,000/s  16 min 39 s left");
-    assert_line(100, 1000000, 1000, "pushing  100 of 1,000,000 (0 %)  100/s  2 h 46 min left");
-    assert_line(5000, 5000, 2000, "pushing  5,000 of 5,000 (100 %)  2,500/s");
-    assert_line(7, 0, 2000, "pushing  7  3/s");
-    assert_line(0, 5, 2000, "pushing  0 of 5 (0 %)");
+    assert_line(100, 1000000, 100, 1000, "pushing  100 of 1,000,000 (0 %)  100/s  2 h 46 min left");
+    assert_line(5000, 5000, 5000, 2000, "pushing  5,000 of 5,000 (100 %)  2,500/s");
+    assert_line(7, 0, 7, 2000, "pushing  7  3/s");
+    assert_line(0, 5, 0, 2000, "pushing  0 of 5 (0 %)");
+    /* 4,000 had been pushed before, of another app. */
+    assert_line(4200, 5000, 200, 1000, "pushing  4,200 of 5,000 (84 %)  200/s  4 s left");
 }
 
 /* ---- values ---- */

@@ -135,6 +135,30 @@ static void test_reading_writes_nothing(void **state)
     db_close(ro);
 }
 
+static void test_a_key_is_found_as_sqlite_would_compare_it(void **state)
+{
+    db_fixture *f = *state;
+    db_exec(f->db, "CREATE TABLE i(k INTEGER PRIMARY KEY,v); CREATE TABLE r(k REAL PRIMARY KEY,v);"
+                   "CREATE TABLE x(k TEXT PRIMARY KEY,v); CREATE TABLE b(k PRIMARY KEY,v);"
+                   "SELECT sigla_track('i'),sigla_track('r'),sigla_track('x'),sigla_track('b');"
+                   "INSERT INTO i VALUES(7,1); INSERT INTO r VALUES(1.5,1),(2,1);"
+                   "INSERT INTO x VALUES('7',1),('1.5',1); INSERT INTO b VALUES(7,1),('8',1)");
+    db_expect(f->db, "1|1|1|1",
+              "SELECT (SELECT count(*) FROM sigla_marks('i','7')),"
+              "(SELECT count(*) FROM sigla_marks('i',7.0)),"
+              "(SELECT count(*) FROM sigla_marks('r','1.5')),"
+              "(SELECT count(*) FROM sigla_marks('r','2'))");
+    db_expect(f->db, "1|1|1|0",
+              "SELECT (SELECT count(*) FROM sigla_marks('x',7)),"
+              "(SELECT count(*) FROM sigla_marks('x',1.5)),"
+              "(SELECT count(*) FROM sigla_marks('b',7)),"
+              "(SELECT count(*) FROM sigla_marks('b','7'))");
+    db_expect(f->db, "7|~r1.5|7|~i7|8",
+              "SELECT sigla_id('i',7),sigla_id('r',1.5),sigla_id('x','7'),sigla_id('b',7),"
+              "sigla_id('b','8')");
+    db_refuses(f->db, "sigla_id(table, key)", "SELECT sigla_id('b')");
+}
+
 static void test_wrong_arguments_say_what_is_right(void **state)
 {
     db_fixture *f = *state;
@@ -210,6 +234,7 @@ int main(void)
         TEST(test_marks_of_a_table_joined_with_it),
         TEST(test_uncommitted_writes_have_no_marks_yet),
         TEST(test_reading_writes_nothing),
+        TEST(test_a_key_is_found_as_sqlite_would_compare_it),
         TEST(test_wrong_arguments_say_what_is_right),
         TEST(test_damaged_shadows_give_an_error),
         TEST(test_pending_is_in_order_and_says_what_was_sent),

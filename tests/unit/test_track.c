@@ -21,12 +21,13 @@ static void test_what_cannot_be_tracked_is_refused_with_the_reason(void **state)
         {"", "", "there is no table \"\""},
         {"CREATE TABLE a(x,y)", "a", "no PRIMARY KEY"},
         {"CREATE VIEW b AS SELECT 1 AS id", "b", "\"b\" is a view: only ordinary tables"},
-        {"CREATE VIRTUAL TABLE c USING fts5(x)", "c", "\"c\" is a virtual"},
-        {"CREATE VIRTUAL TABLE c USING fts5(x)", "c_data", "\"c_data\" is a shadow"},
+        {"CREATE VIRTUAL TABLE c USING fts5(x)", "c", "\"c\" is a virtual table: only"},
+        {"CREATE VIRTUAL TABLE c USING fts5(x)", "c_data", "\"c_data\" is a shadow table: only"},
         {"", "sqlite_schema", "is not a table of yours"},
         {"", "sigla_state", "is not a table of yours"},
         {"", "sigla_pending", "is not a table of yours"},
-        {"CREATE TEMP TABLE d(id INTEGER PRIMARY KEY)", "d", "in the database \"temp\""},
+        {"CREATE TEMP TABLE d(id INTEGER PRIMARY KEY)", "d", "which ends with the connection"},
+        {"CREATE TABLE e(id INTEGER PRIMARY KEY)", "main.e", "without \"main.\""},
         {"", "pragma_table_info", "there is no table"},
     };
     db_fixture *f = *state;
