@@ -33,7 +33,7 @@
 #include "core/time.h"
 
 #define BODY_MAX ((size_t)64 << 20)
-#define LINKS_MAX 64
+#define LINKS_MAX 128
 #define BATCH 200
 
 static const char *binary;
@@ -534,9 +534,9 @@ static void run_loads(void)
     const shape inserts = {.n = 1, .records = 1000000000, .count = BATCH, .insert = true};
     const shape updates = {.client = 100, .n = 1, .records = 100000, .count = BATCH};
     const shape singles = {.client = 200, .n = 1, .records = 100000, .count = 1};
-    const load loads[] = {{8, 125, inserts, "todo", 25000},
-                          {8, 125, updates, "todo", 12345},
-                          {64, 500, singles, "todo", 3000}};
+    const load loads[] = {{32, 32, inserts, "todo", 6400},
+                          {32, 32, updates, "todo", 3111},
+                          {128, 250, singles, "todo", 777}};
     run_load("insert_8_fields_by_200", &loads[0]);
     run_load("update_by_200", &loads[1]);
     run_load("update_single", &loads[2]);

@@ -162,15 +162,15 @@ def server(bench):
     def figure(name, key, unit="", **goal):
         bench.add(name, [run[f"server.{key}"] for run in runs], unit, **goal)
 
-    for load, name in [("insert_8_fields_by_200", "inserts of 8 fields, batches of 200"),
-                       ("update_by_200", "one-field updates, batches of 200")]:
+    for load, name in [("insert_8_fields_by_200", "inserts of 8 fields by 200, 32 connections"),
+                       ("update_by_200", "one-field updates by 200, 32 connections")]:
         figure(name, f"{load}.changes_per_s", "/s", least=50_000)
-        figure(f"{name}: server's CPU for one", f"{load}.change_cpu_us", "us")
-        figure(f"{name}: pushes in a commit", f"{load}.requests_per_commit")
-    figure("requests of one change, 64 connections", "update_single.requests_per_s", "/s",
+        figure("the same: CPU of the server for one", f"{load}.change_cpu_us", "us")
+        figure("the same: pushes in a commit", f"{load}.requests_per_commit")
+    figure("requests of one change, 128 connections", "update_single.requests_per_s", "/s",
            least=5_000)
-    figure("the same: server's CPU for one", "update_single.request_cpu_us", "us")
-    figure("the same: client's CPU for one", "update_single.request_client_us", "us")
+    figure("the same: CPU of the server for one", "update_single.request_cpu_us", "us")
+    figure("the same: CPU of the client for one", "update_single.request_client_us", "us")
     figure("the same: pushes in a commit", "update_single.requests_per_commit")
     figure("push to delivery at another device, median", "deliver.to_stream_median_ms", "ms",
            most=10)
