@@ -4,10 +4,10 @@
  *
  *     bench_history URL TOKEN DIR RECORDS EDITS
  *
+ * history.pushed_bytes is the full history as it came: every change once, as its writer sent it.
  * history.bytes is what the follower received: every change as an entry of its own, 1,000 to a page,
- * so what a server that keeps nothing but a log would send a fresh device, in our own encoding.
- * history.pushed_bytes is what the writer sent. All are bytes of bodies as they went over the wire
- * (zstd).
+ * in the very encoding that the fresh device gets. Bytes are of bodies as they went over the wire,
+ * compressed.
  */
 #include <curl/curl.h>
 #include <strings.h>
