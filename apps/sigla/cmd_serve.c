@@ -16,8 +16,10 @@
 #define HOST_MAX 255
 #define RATE_MAX 1000000
 #define CONNECTIONS_MAX 20000u /* idle streams cost little; descriptors are raised to match */
-#define KEEP_FREE_BYTES                                                                            \
-    (32 << 20) /* of freed memory: giving it back at once costs more than it saves */
+/* Of freed memory, and of the blocks that are taken from it: giving bodies and pages back to the
+ * system at once costs more than it saves, since every other thread is interrupted for it. */
+#define KEEP_FREE_BYTES (32 << 20)
+#define KEEP_BLOCK_BYTES (4 << 20)
 
 static const char usage[] =
     "sigla serve: run a server\n"
@@ -165,6 +167,7 @@ static void raise_limits(void)
 {
     struct rlimit files;
     (void)mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_BLOCK_BYTES);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);

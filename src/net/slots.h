@@ -1,7 +1,7 @@
 /*
  * Connections by number: ids that cross threads and outlive what they name.
  *
- * An id is a serial number (never given twice), two bits with the codings the client accepts, so
+ * An id is a serial number (never given twice), three bits with the codings the client accepts, so
  * that an answering thread can compress without asking the loop, and a slot. Looking up an id whose
  * request is over gives NULL. Threads: the loop's, except sg_id_accept.
  */
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SG_SLOT_BITS 17 /* connections, those being refused among them: 131,072 */
-#define SG_ACCEPT_BITS 2
+#define SG_ACCEPT_BITS 3
 #define SG_SLOT_NONE UINT32_MAX
 
 struct sg_conn;

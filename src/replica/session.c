@@ -164,7 +164,8 @@ void sg_session_headers(sigla_session *s, bool post, int *err)
     int n = 0;
     s->headers[n++] = s->auth.p;
     s->headers[n++] = s->auth.p + client;
-    s->headers[n++] = s->encode ? "Accept-Encoding: zstd, gzip" : "Accept-Encoding: identity";
+    s->headers[n++] =
+        s->encode ? "Accept-Encoding: sigla-columns, zstd, gzip" : "Accept-Encoding: identity";
     s->headers[n++] = post ? "Content-Type: application/json" : "Accept: application/json";
     s->headers[n] = NULL;
 }
@@ -526,7 +527,7 @@ static int unpack(sigla_session *s, sg_slice *body)
 {
 #ifndef __wasm__
     enum sg_coding coding = SG_CODING_NONE;
-    if (body->n > 4 && memcmp(body->p, "\x28\xb5\x2f\xfd", 4) == 0) coding = SG_CODING_ZSTD;
+    if (body->n > 4 && memcmp(body->p, "\x28\xb5\x2f\xfd", 4) == 0) coding = SG_CODING_COLUMNS;
     if (body->n > 2 && memcmp(body->p, "\x1f\x8b", 2) == 0) coding = SG_CODING_GZIP;
     if (coding == SG_CODING_NONE) return SG_OK;
     char *bytes;

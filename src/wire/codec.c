@@ -6,10 +6,12 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "wire/columns.h"
 
 #define GZIP_WINDOW (15 + 16) /* zlib: 32 KiB of history, gzip head and tail */
 #define GZIP_LEVEL 5
 #define ZSTD_LEVEL 3
+#define COLUMNS_NAME "sigla-columns"
 #define ZSTD_WINDOW_LOG_MAX 24    /* history a client may ask us to keep: 16 MiB */
 #define DECODE_STEP (64u * 1024u) /* bytes the output grows by */
 
@@ -71,6 +73,7 @@ unsigned sg_coding_accepted(sg_slice list)
         sg_slice parameter;
         sg_slice name = cut(cut(list, ',', &list), ';', &parameter);
         enum sg_coding coding = name.n != 0 ? sg_coding_of(name) : SG_CODING_NONE;
+        if (is(name, COLUMNS_NAME)) coding = SG_CODING_COLUMNS;
         if (coding != SG_CODING_UNKNOWN && !is_refused(parameter)) accepted |= (unsigned)coding;
     }
     return accepted;
@@ -78,7 +81,16 @@ unsigned sg_coding_accepted(sg_slice list)
 
 const char *sg_coding_name(enum sg_coding coding)
 {
-    return coding == SG_CODING_GZIP ? "gzip" : coding == SG_CODING_ZSTD ? "zstd" : "identity";
+    switch (coding) {
+    case SG_CODING_GZIP:
+        return "gzip";
+    case SG_CODING_ZSTD:
+        return "zstd";
+    case SG_CODING_COLUMNS:
+        return COLUMNS_NAME;
+    default:
+        return "identity";
+    }
 }
 
 /* Room for the next step of output, up to the cap; *room 0 means that the cap is reached. */
@@ -147,11 +159,24 @@ static int unzstd(sg_slice in, sg_buf *out)
     return err;
 }
 
+/* The text of columns in place of them. */
+static int expand(sg_buf *buf, size_t max)
+{
+    sg_buf text;
+    sg_buf_init(&text, max);
+    int err = sg_columns_unpack(sg_buf_view(buf), &text);
+    sg_buf_deinit(buf);
+    *buf = text;
+    return err;
+}
+
 int sg_decode(enum sg_coding coding, sg_slice in, size_t max, char **out, size_t *n)
 {
     sg_buf buf;
     sg_buf_init(&buf, max);
     int err = coding == SG_CODING_GZIP ? gunzip(in, &buf) : unzstd(in, &buf);
+    if (err == SG_OK && coding == SG_CODING_COLUMNS && sg_columns_is(sg_buf_view(&buf)))
+        err = expand(&buf, max);
     if (err == SG_OK) {
         buf.max = max + 1; /* the NUL that sg_buf_take puts behind is not the client's */
         *out = sg_buf_take(&buf, n);
@@ -173,16 +198,40 @@ static size_t gzip(sg_slice in, char *out, size_t room)
     return n;
 }
 
+static size_t zstd(sg_slice in, char *out, size_t room)
+{
+    size_t n = ZSTD_compress(out, room, in.p, in.n, ZSTD_LEVEL);
+    return ZSTD_isError(n) ? 0 : n;
+}
+
+/* 0 also when the text can't be had by columns. */
+static size_t columns(sg_slice in, char *out, size_t room)
+{
+    sg_buf packed;
+    sg_buf_init(&packed, 2 * in.n + SG_COLUMNS_MAX);
+    size_t n = sg_columns_pack(in, &packed) ? zstd(sg_buf_view(&packed), out, room) : 0;
+    sg_buf_deinit(&packed);
+    return n;
+}
+
+/* In the best of the accepted codings that can be had. */
+static size_t encode(unsigned accepted, sg_slice in, enum sg_coding *coding, char *out, size_t room)
+{
+    size_t n = (accepted & SG_CODING_COLUMNS) != 0 ? columns(in, out, room) : 0;
+    *coding = SG_CODING_COLUMNS;
+    if (n != 0) return n;
+    *coding = (accepted & SG_CODING_ZSTD) != 0 ? SG_CODING_ZSTD : SG_CODING_GZIP;
+    if ((accepted & *coding) == 0) return 0;
+    return *coding == SG_CODING_ZSTD ? zstd(in, out, room) : gzip(in, out, room);
+}
+
 bool sg_encode(unsigned accepted, sg_slice in, enum sg_coding *coding, char **out, size_t *n)
 {
-    *coding = (accepted & SG_CODING_ZSTD) != 0 ? SG_CODING_ZSTD : SG_CODING_GZIP;
     if (accepted == 0 || in.n < 2 || in.n > UINT32_MAX) return false;
     size_t room = in.n - 1; /* no gain, no coding */
     char *p = sg_alloc(room);
     if (p == NULL) return false;
-    size_t used = *coding == SG_CODING_ZSTD ? ZSTD_compress(p, room, in.p, in.n, ZSTD_LEVEL)
-                                            : gzip(in, p, room);
-    if (*coding == SG_CODING_ZSTD && ZSTD_isError(used)) used = 0;
+    size_t used = encode(accepted, in, coding, p, room);
     if (used == 0) {
         sg_free(p);
         return false;

@@ -92,7 +92,8 @@ def read_line(stream, deadline):
 class Server:
     """`sigla serve` on a port of its own. Use it with `with`, or call start and stop."""
 
-    def __init__(self, data=None, options=("--dev",)):
+    def __init__(self, data=None, options=("--dev",), binary=SIGLA):
+        self.binary = binary
         self.data = Path(data) if data else new_path("server")
         self.options = [str(o) for o in options]
         self.log = new_path("server.log")
@@ -103,7 +104,7 @@ class Server:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [str(SIGLA), "serve", "--data", str(self.data), "--listen", self.listen,
+                [str(self.binary), "serve", "--data", str(self.data), "--listen", self.listen,
                  *self.options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, bufsize=0)
         atexit.register(self.kill)

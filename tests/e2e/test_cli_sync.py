@@ -132,7 +132,7 @@ class Sync(WithServer):
             device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
             device("sync", "--timeout", "500ms", expect=3)
             headers = server.requests[0]
-        self.assertEqual(headers["Accept-Encoding"], "zstd, gzip")
+        self.assertEqual(headers["Accept-Encoding"], "sigla-columns, zstd, gzip")
         self.assertNotIn("Expect", headers)
         self.assertRegex(headers["Authorization"], "^Bearer ")
 

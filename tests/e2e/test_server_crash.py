@@ -4,84 +4,17 @@
 Nothing that was acknowledged is lost, nothing is done twice, no transaction is seen in part (L1, L8).
 """
 
-import contextlib
-import http.client
-import json
+import os
 import random
 import threading
 import unittest
-from urllib.parse import urlsplit
 
+from server_load import PARTS, Link, Writer, values_by_record
 from sigla_e2e import SIGLA, Server, new_path, sigla
 
-ROUNDS = 8
+ROUNDS = int(os.environ.get("KILLS", 8))  # KILLS=50 for a longer run by hand
 WRITERS = 3
-PARTS = 3  # changes of a transaction
 PUSHES_A_ROUND = 25
-
-
-class Link:
-    """How one device speaks to the server. No answer is None."""
-
-    def __init__(self, server, token):
-        self.server, self.token = server, token
-
-    def request(self, method, path, body=None):
-        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=30)
-        with contextlib.closing(connection):
-            try:
-                connection.request(method, path, json.dumps(body) if body else None,
-                                   {"Authorization": f"Bearer {self.token}"})
-                answer = connection.getresponse()
-                text = answer.read()
-            except (OSError, http.client.HTTPException):
-                return None
-        if answer.status == 503:
-            return None
-        assert answer.status == 200, text
-        return json.loads(text)
-
-
-class Writer(threading.Thread):
-    """Writes the same new value into its three records, one transaction a push, until told to end."""
-
-    def __init__(self, link, index, progress):
-        super().__init__()
-        self.link, self.index, self.progress = link, index, progress
-        self.client, self.acked, self.end, self.failure = f"writer-{index}", 0, False, None
-
-    def change(self, value, part):
-        n = (value - 1) * PARTS + part + 1
-        return {"n": n, "tx": value * PARTS, "base": 0, "table": "tasks",
-                "id": f"{self.index}-{part}", "op": "insert" if value == 1 else "update",
-                "at": f"2026-01-02T{value // 3600:02}:{value // 60 % 60:02}:{value % 60:02}.000Z",
-                "fields": {"value": {"value": value}}}
-
-    def run(self):
-        try:
-            while not self.end:
-                self.push(self.acked + 1)
-        except Exception as problem:  # told to the test, which ends the others
-            self.failure = problem
-            self.progress.release()
-
-    def push(self, value):
-        first = (value - 1) * PARTS + 1
-        body = {"clientId": self.client, "schemaVersion": 2, "sent": first - 1, "pull": False,
-                "changes": [self.change(value, part) for part in range(PARTS)]}
-        answer = self.link.request("POST", "/sync/todo", body)
-        if answer is None:
-            return  # the same again: its number stays
-        numbers = [a["n"] + i for a in answer["acks"] for i in range(a.get("count", 1))]
-        assert numbers == list(range(first, first + PARTS)), answer
-        assert answer["rejected"] == [], answer
-        self.acked = value
-        self.progress.release()
-
-
-def values_by_record(link):
-    page = link.request("GET", "/sync/todo/pull")
-    return {r["id"]: r["fields"]["value"]["value"] for r in page["serverChanges"]}
 
 
 class ServerProcess(unittest.TestCase):

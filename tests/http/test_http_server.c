@@ -526,9 +526,13 @@ static void compresses_what_the_client_takes(void **state)
         const char *accept;
         const char *coding;
     } cases[] = {
-        {"gzip, deflate, br", "gzip"},    {"gzip, zstd", "zstd"},
-        {"zstd;q=0, gzip;q=0.5", "gzip"}, {"zstd;q=0.0,gzip; q=0", "absent"},
-        {"identity", "absent"},           {"", "absent"},
+        {"gzip, deflate, br", "gzip"},
+        {"gzip, zstd", "zstd"},
+        {"zstd;q=0, gzip;q=0.5", "gzip"},
+        {"zstd;q=0.0,gzip; q=0", "absent"},
+        {"identity", "absent"},
+        {"", "absent"},
+        {"sigla-columns, zstd", "sigla-columns"},
     };
     http_fixture f;
     start(&f);
