@@ -104,7 +104,7 @@ BENCH_SRCS := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BINS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(BENCH_SRCS))
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(call objs,$(TEST_LIB)) $(OUT)/liball.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS) $(REPLICA_LIBS)
+	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
 bench: $(BENCH_BINS)
 
 include apps/wasm/wasm.mk
