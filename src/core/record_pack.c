@@ -40,10 +40,13 @@ static bool mark_eq(const sg_mark *a, const sg_mark *b)
 
 /* The distinct marks of a record in order of first use, and which one each field has. */
 typedef struct mark_set {
-    const sg_mark *marks[SG_RECORD_FIELDS_MAX + 1];
-    uint16_t of_field[SG_RECORD_FIELDS_MAX];
+    const sg_mark **marks;
+    uint16_t *of_field;
     size_t count;
 } mark_set;
+
+/* Fields of a record whose set of marks needs no memory of its own. */
+#define SMALL_FIELDS 64
 
 static size_t mark_index(mark_set *set, const sg_mark *m)
 {
@@ -125,14 +128,8 @@ static void put_lists(const sg_record *r, sg_buf *out)
     }
 }
 
-void sg_record_pack(const sg_record *r, sg_buf *out)
+static void pack(const sg_record *r, mark_set *set, sg_buf *out)
 {
-    mark_set *set = sg_alloc(sizeof *set);
-    if (set == NULL) {
-        out->err = SG_NOMEM;
-        return;
-    }
-    set->count = 0;
     if (r->has_life) (void)mark_index(set, &r->life);
     for (size_t i = 0; i < r->count; i++)
         set->of_field[i] = (uint16_t)mark_index(set, &r->fields[i].mark);
@@ -147,7 +144,25 @@ void sg_record_pack(const sg_record *r, sg_buf *out)
     if (header & REVIVED) sg_buf_zigzag(out, r->life.seq - r->revived_seq);
     if (header & VALUES) put_values(r, out);
     if (header & LISTS) put_lists(r, out);
-    sg_free(set);
+}
+
+void sg_record_pack(const sg_record *r, sg_buf *out)
+{
+    const sg_mark *marks[SMALL_FIELDS + 1];
+    uint16_t of_field[SMALL_FIELDS];
+    mark_set set = {marks, of_field, 0};
+    if (r->count <= SMALL_FIELDS) {
+        pack(r, &set, out);
+        return;
+    }
+    set.marks = sg_alloc((r->count + 1) * sizeof *set.marks);
+    set.of_field = sg_alloc(r->count * sizeof *set.of_field);
+    if (set.marks != NULL && set.of_field != NULL)
+        pack(r, &set, out);
+    else
+        out->err = SG_NOMEM;
+    sg_free(set.marks);
+    sg_free(set.of_field);
 }
 
 static void get_mark(sg_reader *in, sg_mark *m)
