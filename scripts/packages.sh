@@ -17,7 +17,7 @@ packages_of() {
             libclang-rt-14-dev-wasm32 wasi-libc ca-certificates clang-format-14
         have_node || echo nodejs npm
         ;;
-    bench) echo python3 libcmocka-dev ;;
+    bench) echo python3 libcmocka-dev libjansson-dev ;;
     fuzz) echo clang-14 libclang-rt-14-dev llvm-14 libjansson-dev ;;
     fmt) echo clang-format-14 ;;
     esac

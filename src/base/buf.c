@@ -38,7 +38,7 @@ static int grow(sg_buf *b, size_t need)
     return SG_OK;
 }
 
-char *sg_buf_extend(sg_buf *b, size_t n)
+char *sg_buf_extend_slowly(sg_buf *b, size_t n)
 {
     if (b->err != SG_OK) return NULL;
     if (n > b->max - b->n) {
@@ -52,19 +52,6 @@ char *sg_buf_extend(sg_buf *b, size_t n)
     char *at = b->p + b->n;
     b->n += n;
     return at;
-}
-
-void sg_buf_put(sg_buf *b, const void *bytes, size_t n)
-{
-    if (n == 0) return;
-    char *at = sg_buf_extend(b, n);
-    if (at != NULL) memcpy(at, bytes, n);
-}
-
-void sg_buf_byte(sg_buf *b, uint8_t byte)
-{
-    char *at = sg_buf_extend(b, 1);
-    if (at != NULL) *at = (char)byte;
 }
 
 void sg_buf_str(sg_buf *b, const char *text)
@@ -98,6 +85,10 @@ void sg_buf_int(sg_buf *b, int64_t v)
 
 void sg_buf_varint(sg_buf *b, uint64_t v)
 {
+    if (v < 0x80) {
+        sg_buf_byte(b, (uint8_t)v);
+        return;
+    }
     uint8_t bytes[10];
     size_t n = 0;
     while (v >= 0x80) {

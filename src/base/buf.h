@@ -27,10 +27,27 @@ void sg_buf_deinit(sg_buf *b);
 void sg_buf_clear(sg_buf *b);
 /* Forget everything after the first n bytes. */
 void sg_buf_truncate(sg_buf *b, size_t n);
+/* The same by way of memory and the cap. */
+char *sg_buf_extend_slowly(sg_buf *b, size_t n);
 /* Room for n more bytes, counted as used; NULL after an error. Valid until the next append. */
-char *sg_buf_extend(sg_buf *b, size_t n);
-void sg_buf_put(sg_buf *b, const void *bytes, size_t n);
-void sg_buf_byte(sg_buf *b, uint8_t byte);
+static inline char *sg_buf_extend(sg_buf *b, size_t n)
+{
+    if (b->err != SG_OK || b->p == NULL || n > b->cap - b->n) return sg_buf_extend_slowly(b, n);
+    char *at = b->p + b->n;
+    b->n += n;
+    return at;
+}
+static inline void sg_buf_put(sg_buf *b, const void *bytes, size_t n)
+{
+    if (n == 0) return;
+    char *at = sg_buf_extend(b, n);
+    if (at != NULL) memcpy(at, bytes, n);
+}
+static inline void sg_buf_byte(sg_buf *b, uint8_t byte)
+{
+    char *at = sg_buf_extend(b, 1);
+    if (at != NULL) *at = (char)byte;
+}
 void sg_buf_str(sg_buf *b, const char *text);
 void sg_buf_slice(sg_buf *b, sg_slice s);
 /* What another buffer holds. An error latched there is latched here, so that text put together from

@@ -55,7 +55,9 @@ static bool grow(sg_record *r)
 
 sg_field *sg_record_at(sg_record *r, uint32_t name)
 {
-    size_t i = lower_bound(r, name);
+    /* Fields mostly come in order. */
+    bool last = r->count == 0 || r->fields[r->count - 1].name < name;
+    size_t i = last ? r->count : lower_bound(r, name);
     if (i < r->count && r->fields[i].name == name) return &r->fields[i];
     if (r->count == SG_RECORD_FIELDS_MAX) return NULL;
     if (r->count == r->cap && !grow(r)) return NULL;

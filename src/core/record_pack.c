@@ -3,15 +3,18 @@
  *
  *   record  := header [nmarks] mark{nmarks} revived? values? lists?
  *   header  := bits below
- *   mark    := zigzag(at - previous at) zigzag(n - previous n) zigzag(seq - previous seq)
- *              varint(client) varint(actor << 4 | origin << 1 | restamped) runs
- *   runs    := 0 for a mark of the life alone, else count of runs, then per run
+ *   mark    := byte(which of these differ from the previous mark's | count of runs << 3)
+ *              zigzag(at - previous at) zigzag(n - previous n) [zigzag(seq - previous seq)]
+ *              [varint(client)] [varint(actor << 4 | origin << 1 | restamped)] runs
+ *   runs    := [varint(count - 31), if the byte says 31], then per run
  *              varint(first name - end of the run before) varint(length - 1)
  *   revived := zigzag(seq of the life - revived_seq) (only if REVIVED)
  *   values  := for each field by ascending name: 0, or length + 1 and the bytes (only if VALUES)
  *   lists   := count, then per list: field's index, length, bytes (only if LISTS)
  *
- * The life's mark, if there is one, is always the first. The first mark's `at` is relative to 2020,
+ * The first mark's runs are of all fields; those of the others take some of them away from it. So an
+ * edit in the middle of a record does not cut the first one's run in two. The life's mark, if there
+ * is one, is always the first. The first mark's `at` is relative to 2020,
  * which saves a byte in every record there is.
  */
 #include "base/mem.h"
@@ -32,6 +35,9 @@ enum {
     HEADER_BITS = 63
 };
 
+/* The first byte of a mark. */
+enum { SEQ_DIFFERS = 1, CLIENT_DIFFERS = 2, WHO_DIFFERS = 4, RUNS_SHIFT = 3, RUNS_MANY = 31 };
+
 static bool mark_eq(const sg_mark *a, const sg_mark *b)
 {
     return a->at_us == b->at_us && a->n == b->n && a->seq == b->seq && a->client == b->client &&
@@ -40,10 +46,13 @@ static bool mark_eq(const sg_mark *a, const sg_mark *b)
 
 /* The distinct marks of a record in order of first use, and which one each field has. */
 typedef struct mark_set {
-    const sg_mark *marks[SG_RECORD_FIELDS_MAX + 1];
-    uint16_t of_field[SG_RECORD_FIELDS_MAX];
+    const sg_mark **marks;
+    uint16_t *of_field;
     size_t count;
 } mark_set;
+
+/* Fields of a record whose set of marks needs no memory of its own. */
+#define SMALL_FIELDS 64
 
 static size_t mark_index(mark_set *set, const sg_mark *m)
 {
@@ -53,40 +62,50 @@ static size_t mark_index(mark_set *set, const sg_mark *m)
     return set->count++;
 }
 
-static void put_runs(const sg_record *r, const mark_set *set, size_t mark, sg_buf *out)
+/* Count the runs that are written with a mark, and write them if out is not NULL. */
+static size_t put_runs(const sg_record *r, const mark_set *set, size_t mark, sg_buf *out)
 {
     uint32_t end = 0;
     size_t runs = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < r->count;) {
-            if (set->of_field[i] != mark) {
-                i++;
-                continue;
-            }
-            size_t j = i + 1;
-            while (j < r->count && set->of_field[j] == mark &&
-                   r->fields[j].name == r->fields[j - 1].name + 1)
-                j++;
-            if (pass == 0) {
-                runs++;
-            } else {
-                sg_buf_varint(out, r->fields[i].name - end);
-                sg_buf_varint(out, j - i - 1);
-                end = r->fields[j - 1].name + 1;
-            }
-            i = j;
+    for (size_t i = 0; i < r->count;) {
+        if (mark != 0 && set->of_field[i] != mark) {
+            i++;
+            continue;
         }
-        if (pass == 0) sg_buf_varint(out, runs);
+        size_t j = i + 1;
+        while (j < r->count && (mark == 0 || set->of_field[j] == mark) &&
+               r->fields[j].name == r->fields[j - 1].name + 1)
+            j++;
+        runs++;
+        if (out != NULL) {
+            sg_buf_varint(out, r->fields[i].name - end);
+            sg_buf_varint(out, j - i - 1);
+            end = r->fields[j - 1].name + 1;
+        }
+        i = j;
     }
+    return runs;
 }
 
-static void put_mark(const sg_mark *m, const sg_mark *before, sg_buf *out)
+static uint64_t who_of(const sg_mark *m)
 {
+    return ((uint64_t)m->actor << 4) | ((uint64_t)m->origin << 1) | m->restamped;
+}
+
+static void put_mark(const sg_mark *m, const sg_mark *before, size_t runs, sg_buf *out)
+{
+    unsigned differs = 0;
+    if (m->seq != before->seq) differs |= SEQ_DIFFERS;
+    if (m->client != before->client) differs |= CLIENT_DIFFERS;
+    if (who_of(m) != who_of(before)) differs |= WHO_DIFFERS;
+    size_t said = runs < RUNS_MANY ? runs : RUNS_MANY;
+    sg_buf_byte(out, (uint8_t)(differs | said << RUNS_SHIFT));
     sg_buf_zigzag(out, m->at_us - before->at_us);
     sg_buf_zigzag(out, m->n - before->n);
-    sg_buf_zigzag(out, m->seq - before->seq);
-    sg_buf_varint(out, m->client);
-    sg_buf_varint(out, ((uint64_t)m->actor << 4) | ((uint64_t)m->origin << 1) | m->restamped);
+    if (differs & SEQ_DIFFERS) sg_buf_zigzag(out, m->seq - before->seq);
+    if (differs & CLIENT_DIFFERS) sg_buf_varint(out, m->client);
+    if (differs & WHO_DIFFERS) sg_buf_varint(out, who_of(m));
+    if (said == RUNS_MANY) sg_buf_varint(out, runs - RUNS_MANY);
 }
 
 static uint8_t header_of(const sg_record *r, const mark_set *set)
@@ -125,14 +144,8 @@ static void put_lists(const sg_record *r, sg_buf *out)
     }
 }
 
-void sg_record_pack(const sg_record *r, sg_buf *out)
+static void pack(const sg_record *r, mark_set *set, sg_buf *out)
 {
-    mark_set *set = sg_alloc(sizeof *set);
-    if (set == NULL) {
-        out->err = SG_NOMEM;
-        return;
-    }
-    set->count = 0;
     if (r->has_life) (void)mark_index(set, &r->life);
     for (size_t i = 0; i < r->count; i++)
         set->of_field[i] = (uint16_t)mark_index(set, &r->fields[i].mark);
@@ -141,49 +154,97 @@ void sg_record_pack(const sg_record *r, sg_buf *out)
     if (!(header & ONE_MARK)) sg_buf_varint(out, set->count);
     const sg_mark zero = {.at_us = AT_EPOCH_US};
     for (size_t i = 0; i < set->count; i++) {
-        put_mark(set->marks[i], i == 0 ? &zero : set->marks[i - 1], out);
-        put_runs(r, set, i, out);
+        put_mark(set->marks[i], i == 0 ? &zero : set->marks[i - 1], put_runs(r, set, i, NULL), out);
+        (void)put_runs(r, set, i, out);
     }
     if (header & REVIVED) sg_buf_zigzag(out, r->life.seq - r->revived_seq);
     if (header & VALUES) put_values(r, out);
     if (header & LISTS) put_lists(r, out);
-    sg_free(set);
 }
 
-static void get_mark(sg_reader *in, sg_mark *m)
+void sg_record_pack(const sg_record *r, sg_buf *out)
 {
-    /* Unsigned sums: damaged bytes must not overflow a signed one. */
-    m->at_us = (int64_t)((uint64_t)m->at_us + (uint64_t)sg_read_zigzag(in));
-    m->n = (int64_t)((uint64_t)m->n + (uint64_t)sg_read_zigzag(in));
-    m->seq = (int64_t)((uint64_t)m->seq + (uint64_t)sg_read_zigzag(in));
-    uint64_t client = sg_read_varint(in), who = sg_read_varint(in);
-    if (client > UINT32_MAX || who >> 4 > UINT32_MAX || (who >> 1 & 7) > SG_ORIGIN_SERVER_REPLAY)
-        in->err = SG_CORRUPT;
-    if (m->at_us < 0 || m->at_us > SG_AT_MAX_US || m->n < 0 || m->seq < 0) in->err = SG_CORRUPT;
-    m->client = (uint32_t)client;
+    const sg_mark *marks[SMALL_FIELDS + 1];
+    uint16_t of_field[SMALL_FIELDS];
+    mark_set set = {marks, of_field, 0};
+    if (r->count <= SMALL_FIELDS) {
+        pack(r, &set, out);
+        return;
+    }
+    set.marks = sg_alloc((r->count + 1) * sizeof *set.marks);
+    set.of_field = sg_alloc(r->count * sizeof *set.of_field);
+    if (set.marks != NULL && set.of_field != NULL)
+        pack(r, &set, out);
+    else
+        out->err = SG_NOMEM;
+    sg_free(set.marks);
+    sg_free(set.of_field);
+}
+
+static void get_who(sg_reader *in, sg_mark *m)
+{
+    uint64_t who = sg_read_varint(in);
+    if (who >> 4 > UINT32_MAX || (who >> 1 & 7) > SG_ORIGIN_SERVER_REPLAY) in->err = SG_CORRUPT;
     m->actor = (uint32_t)(who >> 4);
     m->origin = (uint8_t)(who >> 1 & 7);
     m->restamped = who & 1;
 }
 
-static void get_runs(sg_reader *in, sg_record *r, const sg_mark *m)
+/* From the mark before it to the next; the count of its runs. */
+static uint64_t get_mark(sg_reader *in, sg_mark *m)
 {
-    uint64_t runs = sg_read_varint(in), name = 0;
+    uint8_t first = sg_read_byte(in);
+    /* Unsigned sums: damaged bytes must not overflow a signed one. */
+    m->at_us = (int64_t)((uint64_t)m->at_us + (uint64_t)sg_read_zigzag(in));
+    m->n = (int64_t)((uint64_t)m->n + (uint64_t)sg_read_zigzag(in));
+    if (first & SEQ_DIFFERS) m->seq = (int64_t)((uint64_t)m->seq + (uint64_t)sg_read_zigzag(in));
+    uint64_t client = first & CLIENT_DIFFERS ? sg_read_varint(in) : m->client;
+    if (first & WHO_DIFFERS) get_who(in, m);
+    if (m->at_us < 0 || m->at_us > SG_AT_MAX_US || m->n < 0 || m->seq < 0) in->err = SG_CORRUPT;
+    if (client > UINT32_MAX) in->err = SG_CORRUPT;
+    m->client = (uint32_t)client;
+    uint64_t runs = first >> RUNS_SHIFT, more = runs == RUNS_MANY ? sg_read_varint(in) : 0;
+    if (more > SG_RECORD_FIELDS_MAX) in->err = SG_CORRUPT;
+    return runs + more;
+}
+
+static void add_field(sg_reader *in, sg_record *r, uint32_t name, const sg_mark *m)
+{
+    bool room = r->count < SG_RECORD_FIELDS_MAX, known = sg_record_find(r, name) != NULL;
+    sg_field *f = known ? NULL : sg_record_at(r, name);
+    if (f == NULL)
+        in->err = room && !known ? SG_NOMEM : SG_CORRUPT;
+    else
+        f->mark = *m;
+}
+
+/* What the first mark has, a later one may take from it. */
+static void take_field(sg_reader *in, sg_record *r, uint32_t name, const sg_mark *m,
+                       const sg_mark *first)
+{
+    sg_field *f = sg_record_find(r, name);
+    if (f == NULL || !mark_eq(&f->mark, first))
+        in->err = SG_CORRUPT;
+    else
+        f->mark = *m;
+}
+
+/* first: NULL for the first mark's own. */
+static void get_runs(sg_reader *in, sg_record *r, uint64_t runs, const sg_mark *m,
+                     const sg_mark *first)
+{
+    uint64_t name = 0;
     for (uint64_t i = 0; i < runs && in->err == SG_OK; i++) {
         uint64_t skip = sg_read_varint(in), length = sg_read_varint(in);
         if (skip > UINT32_MAX || length >= SG_RECORD_FIELDS_MAX) in->err = SG_CORRUPT;
         name += skip;
         for (uint64_t k = 0; k <= length && in->err == SG_OK; k++, name++) {
-            if (name > UINT32_MAX || sg_record_find(r, (uint32_t)name) != NULL) {
+            if (name > UINT32_MAX)
                 in->err = SG_CORRUPT;
-                break;
-            }
-            bool room = r->count < SG_RECORD_FIELDS_MAX;
-            sg_field *f = sg_record_at(r, (uint32_t)name);
-            if (f == NULL)
-                in->err = room ? SG_NOMEM : SG_CORRUPT;
+            else if (first == NULL)
+                add_field(in, r, (uint32_t)name, m);
             else
-                f->mark = *m;
+                take_field(in, r, (uint32_t)name, m, first);
         }
     }
 }
@@ -220,10 +281,12 @@ static void get_marks(sg_reader *in, sg_record *r, uint8_t header)
     uint64_t marks = header & ONE_MARK ? 1 : sg_read_varint(in);
     sg_mark m = {.at_us = AT_EPOCH_US};
     if (marks == 0 && header & HAS_LIFE) in->err = SG_CORRUPT;
+    sg_mark first = m;
     for (uint64_t i = 0; i < marks && in->err == SG_OK; i++) {
-        get_mark(in, &m);
+        uint64_t runs = get_mark(in, &m);
+        if (i == 0) first = m;
         if (i == 0 && header & HAS_LIFE) r->life = m;
-        get_runs(in, r, &m);
+        get_runs(in, r, runs, &m, i == 0 ? NULL : &first);
     }
 }
 

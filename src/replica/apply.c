@@ -31,9 +31,19 @@ int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
 
 /* ---- marks ---- */
 
-static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
+int sg_apply_ids_init(sg_apply_ids *ids, const sg_page *page)
 {
-    uint32_t *client = &a->client_ids[m->client_index], *actor = &a->actor_ids[m->actor_index];
+    size_t count = page->client_count + page->actor_count;
+    ids->clients = sg_arena_alloc(page->arena, (count + 1) * sizeof *ids->clients);
+    if (ids->clients == NULL) return SG_NOMEM;
+    memset(ids->clients, 0, count * sizeof *ids->clients);
+    ids->actors = ids->clients + page->client_count;
+    return SG_OK;
+}
+
+sg_mark sg_apply_mark(sg_apply *a, const sg_page_mark *m, int *err)
+{
+    uint32_t *client = &a->ids.clients[m->client_index], *actor = &a->ids.actors[m->actor_index];
     if (*client == 0) *client = sg_intern_client(a->r, m->client, err);
     if (*actor == 0) *actor = sg_intern_actor(a->r, m->actor, m->origin, err);
     return (sg_mark){.at_us = m->at_us,
@@ -43,6 +53,13 @@ static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
                      .actor = *actor,
                      .origin = (uint8_t)m->origin,
                      .restamped = m->restamped};
+}
+
+void sg_apply_follow(sg_apply *a, int64_t at_us)
+{
+    sg_clock *c = &a->counters.clock;
+    /* Nearly all are old news: do not ask for the time to find that out. */
+    if (at_us > c->seen_us || at_us > c->last_us) sg_clock_follow(c, at_us, sg_replica_now(a->r));
 }
 
 static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in)
@@ -147,8 +164,7 @@ static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, cons
 
 /* ---- one record ---- */
 
-/* Column of a field's name; pages mostly send fields in one order, so begin behind the last hit. */
-static int column_named(const sg_table *t, sg_slice name, size_t *hint)
+int sg_apply_column(const sg_table *t, sg_slice name, size_t *hint)
 {
     for (size_t k = 0; k < t->column_count; k++) {
         size_t c = (*hint + k) % t->column_count;
@@ -163,11 +179,11 @@ static int column_named(const sg_table *t, sg_slice name, size_t *hint)
 static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
 {
     sg_record *rec = &a->rec.record;
-    int column = column_named(t, in->name, hint);
+    int column = sg_apply_column(t, in->name, hint);
     if (column >= 0 && t->columns[column].key_part != 0) return; /* the key says it already */
     uint32_t name = column >= 0 ? sg_column_name_id(a->r, &t->columns[column], err)
                                 : sg_intern_name(a->r, in->name, err);
-    sg_mark mark = mark_of(a, in->mark, err);
+    sg_mark mark = sg_apply_mark(a, in->mark, err);
     if (*err != SG_OK) return;
     sg_field *f = sg_record_find(rec, name);
     if (f != NULL) {
@@ -184,7 +200,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     }
     *f = (sg_field){.name = name, .mark = mark, .has_value = true, .value = in->value};
     a->count.fields++;
-    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    sg_apply_follow(a, mark.at_us);
     if (a->journal) sg_journal_now(a->r, t, sg_buf_view(&a->key), name, in->value, &mark, err);
 }
 
@@ -195,7 +211,7 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     if (in->life == NULL) return rec->dead;
     enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
     if (verdict != SG_MERGE_TAKE) return rec->dead;
-    sg_mark mark = mark_of(a, in->life, err);
+    sg_mark mark = sg_apply_mark(a, in->life, err);
     if (in->dead && !rec->dead && *err == SG_OK) {
         lose_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);
@@ -205,11 +221,11 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     rec->has_life = true;
     rec->dead = in->dead;
     rec->life = mark;
-    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    sg_apply_follow(a, mark.at_us);
     return rec->dead;
 }
 
-static int apply_record(sg_apply *a, const sg_page_record *in)
+int sg_apply_record(sg_apply *a, const sg_page_record *in)
 {
     sg_table *t = sg_table_wire(a->r, a->app.id, in->table);
     if (t == NULL || !t->active || t->missing) {
@@ -238,16 +254,7 @@ static int apply_record(sg_apply *a, const sg_page_record *in)
 
 /* ---- pages ---- */
 
-static int page_ids(sg_apply *a, const sg_page *page)
-{
-    sg_free(a->client_ids);
-    sg_free(a->actor_ids);
-    a->client_ids = sg_zalloc((page->client_count + 1) * sizeof *a->client_ids);
-    a->actor_ids = sg_zalloc((page->actor_count + 1) * sizeof *a->actor_ids);
-    return a->client_ids != NULL && a->actor_ids != NULL ? SG_OK : SG_NOMEM;
-}
-
-static int take_cursor(sg_apply *a, const sg_page *page)
+int sg_apply_cursor(sg_apply *a, const sg_page *page)
 {
     if (page->synced_until.n == 0) return SG_OK;
     if (page->synced_until.n > SG_CURSOR_MAX || page->epoch.n > SG_EPOCH_MAX) return SG_BADCURSOR;
@@ -266,16 +273,16 @@ int sg_apply_page(sg_apply *a, sg_slice json)
     sg_arena_init(&arena);
     sg_page page;
     int err = sg_page_open(&page, json, &arena);
-    if (err == SG_OK) err = page_ids(a, &page);
+    if (err == SG_OK) err = sg_apply_ids_init(&a->ids, &page);
     a->r->applying = true;
     bool got = err == SG_OK;
     for (sg_page_record rec; got && err == SG_OK;) {
         err = sg_page_next(&page, &rec, &a->one, &got);
-        if (err == SG_OK && got) err = apply_record(a, &rec);
+        if (err == SG_OK && got) err = sg_apply_record(a, &rec);
         sg_arena_reset(&a->one);
     }
     a->r->applying = false;
-    if (err == SG_OK) err = take_cursor(a, &page);
+    if (err == SG_OK) err = sg_apply_cursor(a, &page);
     sg_arena_deinit(&arena);
     return err;
 }
@@ -301,7 +308,5 @@ int sg_apply_close(sg_apply *a, bool last, int err)
     sg_buf_deinit(&a->key);
     sg_buf_deinit(&a->scratch);
     sg_buf_deinit(&a->image);
-    sg_free(a->client_ids);
-    sg_free(a->actor_ids);
     return err;
 }

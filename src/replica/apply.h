@@ -21,6 +21,11 @@ typedef struct sg_apply_count {
     int64_t skipped; /* records of tables that are not tracked here */
 } sg_apply_count;
 
+/* What a page's clients and actors are interned as; 0: not looked up yet. Lives in the page's arena. */
+typedef struct sg_apply_ids {
+    uint32_t *clients, *actors;
+} sg_apply_ids;
+
 typedef struct sg_apply {
     sg_replica *r;
     sg_app app;
@@ -32,8 +37,7 @@ typedef struct sg_apply {
     sg_rec rec;
     sg_arena one; /* of the record being applied */
     sg_buf key, scratch, image;
-    uint32_t *client_ids, *actor_ids; /* interned ids of the page's tables */
-    const sg_page *page;
+    sg_apply_ids ids; /* of the page whose record is being applied */
 } sg_apply;
 
 /* Inside a transaction that the caller began, with everything folded. */
@@ -43,5 +47,16 @@ int sg_apply_page(sg_apply *a, sg_slice json);
 /* Settle foreign keys, retry what is parked, store cursor and clock. Frees in any case. `last`: the
  * app is now level with the server. */
 int sg_apply_close(sg_apply *a, bool last, int err);
+
+/* ---- the parts of applying a page, for hydrate.c ---- */
+
+int sg_apply_ids_init(sg_apply_ids *ids, const sg_page *page);
+sg_mark sg_apply_mark(sg_apply *a, const sg_page_mark *m, int *err);
+/* Column of a field's name, or -1; pages mostly send fields in one order, so begin at *hint. */
+int sg_apply_column(const sg_table *t, sg_slice name, size_t *hint);
+/* The clock follows a stamp that was applied (L14). */
+void sg_apply_follow(sg_apply *a, int64_t at_us);
+int sg_apply_record(sg_apply *a, const sg_page_record *in);
+int sg_apply_cursor(sg_apply *a, const sg_page *page);
 
 #endif

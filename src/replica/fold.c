@@ -25,6 +25,8 @@ typedef struct fold {
     size_t bytes;
     int64_t last_row; /* n of the last outbox row taken; those up to it are folded */
     bool journal;     /* there are conflicts whose present value must be kept up */
+    uint32_t actor;   /* whose origin was asked for last; 0: nobody's */
+    enum sg_origin origin;
     sg_rec rec;
 } fold;
 
@@ -100,6 +102,14 @@ static void fold_fields(fold *f, const sg_table *t, fold_item *item, const sg_ma
     }
 }
 
+/* Nearly all changes in a row are one actor's. */
+static enum sg_origin origin_of(fold *f, uint32_t actor, int *err)
+{
+    if (f->actor != actor) f->origin = sg_actor_origin(f->r, actor, err);
+    f->actor = actor;
+    return f->origin;
+}
+
 /* One's own write is always the newest here: it was made on top of what the record held, and the
  * clock had followed that (core/clock.h). */
 static void fold_item_into(fold *f, const sg_table *t, fold_item *item, int *err)
@@ -109,7 +119,7 @@ static void fold_item_into(fold *f, const sg_table *t, fold_item *item, int *err
                     .n = item->n,
                     .client = sg_self_client(f->r, err),
                     .actor = item->op.actor,
-                    .origin = (uint8_t)sg_actor_origin(f->r, item->op.actor, err)};
+                    .origin = (uint8_t)origin_of(f, item->op.actor, err)};
     if (item->op.op != SG_OP_UPDATE) {
         rec->has_life = true;
         rec->life = mark;
@@ -125,6 +135,31 @@ static void fold_item_into(fold *f, const sg_table *t, fold_item *item, int *err
     if (f->journal) sg_journal_gone(f->r, t, item->op.key, &mark, err);
 }
 
+static void fold_items(fold *f, sg_table *t, size_t from, size_t to, int *err)
+{
+    for (size_t i = from; i < to && *err == SG_OK; i++) {
+        fold_item item = f->items[i]; /* reading its fields uses it up */
+        fold_item_into(f, t, &item, err);
+    }
+}
+
+/* What begins with an insert is mostly new: it need not be looked for first. */
+static bool fold_new(fold *f, sg_table *t, size_t from, size_t to, int *err)
+{
+    if (f->items[from].op.op != SG_OP_INSERT || f->journal || *err != SG_OK) return false;
+    sg_rec_clear(&f->rec);
+    fold_items(f, t, from, to, err);
+    return sg_rec_add(f->r, &f->rec, t, f->items[from].op.key, err);
+}
+
+static void fold_into_old(fold *f, sg_table *t, size_t from, size_t to, int *err)
+{
+    sg_slice key = f->items[from].op.key;
+    sg_rec_load(f->r, &f->rec, t, key, err);
+    fold_items(f, t, from, to, err);
+    sg_rec_save(f->r, &f->rec, t, key, err);
+}
+
 static void fold_taken(fold *f, int *err)
 {
     if (*err != SG_OK || f->count == 0) return;
@@ -137,12 +172,12 @@ static void fold_taken(fold *f, int *err)
             *err = sg_replica_fail(f->r, SG_CORRUPT, "the outbox names a table that is not known");
             return;
         }
-        sg_rec_load(f->r, &f->rec, t, key, err);
-        for (; i < f->count && f->items[i].op.table == t->id &&
-               sg_slice_eq(f->items[i].op.key, key) && *err == SG_OK;
-             i++)
-            fold_item_into(f, t, &f->items[i], err);
-        sg_rec_save(f->r, &f->rec, t, key, err);
+        size_t end = i + 1;
+        while (end < f->count && f->items[end].op.table == t->id &&
+               sg_slice_eq(f->items[end].op.key, key))
+            end++;
+        if (!fold_new(f, t, i, end, err)) fold_into_old(f, t, i, end, err);
+        i = end;
     }
 }
 

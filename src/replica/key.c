@@ -338,6 +338,21 @@ int sg_key_from_args(sg_replica *r, const sg_table *t, int argc, sqlite3_value *
                            t->name, t->key_count);
 }
 
+static bool leading_int(sg_slice key, int64_t *v)
+{
+    sg_reader in = sg_reader_of(key);
+    if (sg_read_byte(&in) != TAG_INT) return false;
+    *v = sg_read_zigzag(&in);
+    return in.err == SG_OK;
+}
+
+int sg_key_cmp(sg_slice a, sg_slice b)
+{
+    int64_t x, y;
+    if (leading_int(a, &x) && leading_int(b, &y) && x != y) return x < y ? -1 : 1;
+    return sg_slice_cmp(a, b);
+}
+
 bool sg_key_single(sg_slice key, sg_value *v, char uuid[36])
 {
     sg_reader in = sg_reader_of(key);

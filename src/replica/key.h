@@ -31,6 +31,9 @@ int sg_key_from_id(const sg_table *t, sg_slice id, sg_buf *out);
 /* Key given as SQL arguments: one value a column, or one JSON array for all. SG_BADVALUE with a
  * message if it is neither. */
 int sg_key_from_args(sg_replica *r, const sg_table *t, int argc, sqlite3_value **argv, sg_buf *out);
+/* The order in which a tree of such keys keeps them, as nearly as packed keys tell it: integers by
+ * value, UUIDs by their text, anything else so that equal keys stand together. */
+int sg_key_cmp(sg_slice a, sg_slice b);
 /* The value of a key of one column; false if there are several. Borrows from key or uuid. */
 bool sg_key_single(sg_slice key, sg_value *v, char uuid[36]);
 /* For people and answers: one value as its JSON, several as a JSON array. */

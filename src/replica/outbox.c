@@ -46,19 +46,6 @@ sg_buf *sg_outbox_op(sg_outbox_writer *w, uint32_t app, const sg_packed_op *op)
     return &p->ops;
 }
 
-static int64_t base_of(sg_replica *r, uint32_t app, int *err)
-{
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_SEQ, err);
-    if (s == NULL) return 0;
-    sqlite3_bind_int64(s, 1, app);
-    int64_t seq = 0;
-    if (sg_sql_row(s, err)) {
-        seq = sqlite3_column_int64(s, 0);
-        sqlite3_reset(s);
-    }
-    return seq;
-}
-
 /* A later flush of the same transaction: all of it is one (L1). */
 static void extend(sg_outbox_writer *w, const sg_outbox_part *p, int64_t last_n, int *err)
 {
@@ -77,7 +64,7 @@ static void store_part(sg_outbox_writer *w, sg_outbox_part *p, sg_counters *c, i
     if (*err == SG_OK) *err = p->ops.err;
     if (*err == SG_OK) cut(w, p);
     if (*err == SG_OK) *err = w->err;
-    int64_t base = base_of(w->r, p->app, err), first = c->next_n, done = 0;
+    int64_t first = c->next_n, done = 0;
     size_t start = 0;
     for (size_t i = 0; i < p->cut_count && *err == SG_OK; i++) {
         sqlite3_stmt *s = sg_replica_stmt(w->r, SG_STMT_OUTBOX_ADD, err);
@@ -87,8 +74,7 @@ static void store_part(sg_outbox_writer *w, sg_outbox_part *p, sg_counters *c, i
         sqlite3_bind_int64(s, 3, first + p->count - 1);
         sqlite3_bind_int64(s, 4, p->app);
         sqlite3_bind_int64(s, 5, at_us);
-        sqlite3_bind_int64(s, 6, base);
-        sg_sql_bind_blob(s, 7, sg_slice_of(p->ops.p + start, p->cuts[i].end - start));
+        sg_sql_bind_blob(s, 6, sg_slice_of(p->ops.p + start, p->cuts[i].end - start));
         sg_sql_done(s, err);
         start = p->cuts[i].end;
         done = p->cuts[i].count;

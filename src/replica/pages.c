@@ -1,5 +1,6 @@
 /* Pages of a pull or stream: held until the last one, then applied together (L1). */
 #include "replica/fold.h"
+#include "replica/hydrate.h"
 #include "replica/resync.h"
 #include "replica/session.h"
 
@@ -15,6 +16,10 @@ static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, bool last,
     int rc = *err == SG_OK ? sg_apply_open(&a, r, app) : *err;
     bool opened = *err == SG_OK;
     sg_reader in = sg_reader_of(sg_buf_view(pages));
+    if (rc == SG_OK && !a.app.hydrated) {
+        rc = sg_hydrate(&a, sg_buf_view(pages));
+        in.left = 0;
+    }
     while (rc == SG_OK && in.left != 0)
         rc = sg_apply_page(&a, sg_read_lenslice(&in));
     if (opened) rc = sg_apply_close(&a, last, rc);
@@ -36,8 +41,8 @@ void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice jso
     sg_buf_lenslice(pages, json);
     if (*err == SG_OK) *err = pages->err;
     if (*err != SG_OK) return;
-    bool progressive = !place.hydrated || pages->n > SG_CATCHUP_BYTES_MAX;
-    if (!has_more || progressive) apply_held(s, pages, app, !has_more, err);
+    size_t most = place.hydrated ? SG_CATCHUP_BYTES_MAX : SG_HYDRATE_BYTES;
+    if (!has_more || pages->n > most) apply_held(s, pages, app, !has_more, err);
 }
 
 void sg_session_resync(sigla_session *s, uint32_t app, int *err)

@@ -161,12 +161,10 @@ static int overrule(sg_apply *a, sg_table *t, const sg_row_value *values, size_t
     if (err == SG_OK) err = hold.err;
     if (err == SG_OK) err = differing(a, t, json, wrong, &wrong_count, &hold);
     if (err == SG_OK && wrong_count != 0) {
-        int on = 1;
         bool changed;
-        sqlite3_db_config(a->r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &on);
-        sqlite3_db_config(a->r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        int on = sg_triggers_off(a->r);
         err = sg_row_put(a->r, t, sg_buf_view(&a->key), wrong, wrong_count, false, &changed);
-        sqlite3_db_config(a->r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, on, NULL);
+        sg_triggers_back(a->r, on);
     }
     sg_buf_deinit(&hold);
     return err;

@@ -27,12 +27,17 @@ static sqlite3_stmt *bind(sg_replica *r, enum sg_stmt which, const sg_table *t, 
     return s;
 }
 
-void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+void sg_rec_clear(sg_rec *rec)
 {
     sg_record_clear(&rec->record);
     sg_buf_clear(&rec->packed);
     rec->exists = false;
     rec->updated_at = SG_NOT_INDEXED;
+}
+
+void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    sg_rec_clear(rec);
     sqlite3_stmt *s = bind(r, SG_STMT_REC_GET, t, key, err);
     if (s == NULL || !sg_sql_row(s, err)) return;
     sg_buf_slice(&rec->packed, sg_sql_blob(s, 0));
@@ -67,19 +72,32 @@ static void reindex(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key,
     rec->updated_at = at_us;
 }
 
-void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+static void store(sg_replica *r, sg_rec *rec, enum sg_stmt how, const sg_table *t, sg_slice key,
+                  int *err)
 {
     if (*err != SG_OK) return;
     sg_buf_clear(&rec->scratch);
     sg_record_pack(&rec->record, &rec->scratch);
     *err = rec->scratch.err;
-    sqlite3_stmt *s = bind(r, rec->exists ? SG_STMT_REC_SET : SG_STMT_REC_ADD, t, key, err);
+    sqlite3_stmt *s = bind(r, how, t, key, err);
     if (s == NULL) return;
     sg_sql_bind_blob(s, 3, sg_buf_view(&rec->scratch));
     sg_sql_done(s, err);
-    rec->exists = true;
+    rec->exists = sqlite3_changes(r->db) != 0;
+    if (!t->indexed || *err != SG_OK || !rec->exists) return;
     int64_t at_us = rec->record.dead ? SG_NOT_INDEXED : sg_record_updated_at(&rec->record);
     reindex(r, rec, t, key, at_us, err);
+}
+
+bool sg_rec_add(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    store(r, rec, SG_STMT_REC_NEW, t, key, err);
+    return *err == SG_OK && rec->exists;
+}
+
+void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    store(r, rec, rec->exists ? SG_STMT_REC_SET : SG_STMT_REC_ADD, t, key, err);
 }
 
 void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)

@@ -19,6 +19,10 @@ void sg_rec_init(sg_rec *rec);
 void sg_rec_deinit(sg_rec *rec);
 /* Load (an empty record if there is none). */
 void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+/* Begin an empty record that is not known to be stored. */
+void sg_rec_clear(sg_rec *rec);
+/* Save it if there is none; false: there is one, or an error. */
+bool sg_rec_add(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 

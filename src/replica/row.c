@@ -99,6 +99,19 @@ int sg_row_put(sg_replica *r, sg_table *t, sg_slice key, const sg_row_value *val
     return err;
 }
 
+int sg_triggers_off(sg_replica *r)
+{
+    int on = 1;
+    sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &on);
+    sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    return on;
+}
+
+void sg_triggers_back(sg_replica *r, int on)
+{
+    sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, on, NULL);
+}
+
 int sg_row_delete(sg_replica *r, sg_table *t, sg_slice key)
 {
     int err = SG_OK;

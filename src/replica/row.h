@@ -13,6 +13,10 @@ typedef struct sg_row_value {
  * does not take it, r->message says which. *changed: rows written. */
 int sg_row_put(sg_replica *r, sg_table *t, sg_slice key, const sg_row_value *values, size_t count,
                bool insert, bool *changed);
+/* No trigger fires on this connection until sg_triggers_back is given what came back. All its
+ * statements are prepared anew when they are next used, each time. */
+int sg_triggers_off(sg_replica *r);
+void sg_triggers_back(sg_replica *r, int on);
 int sg_row_delete(sg_replica *r, sg_table *t, sg_slice key);
 /* Write one field's JSON value back as a plain edit; if the row is gone insert it again with the
  * columns of the snapshot (a JSON object). */

@@ -24,6 +24,8 @@
 #define SG_ANSWER_BYTES_MAX ((size_t)64 << 20) /* of one answer, unpacked */
 /* Of pages held for one apply; beyond it, as in a hydration, they are applied as they come. */
 #define SG_CATCHUP_BYTES_MAX ((size_t)256 << 20)
+/* A first hydration shows its progress after so much. */
+#define SG_HYDRATE_BYTES ((size_t)4 << 20)
 #define SG_RETRY_MIN_MS 500
 #define SG_RETRY_MAX_MS 8000
 #define SG_STREAM_EVENT_MAX ((size_t)64 << 20)

@@ -44,19 +44,20 @@ void sg_state_set_text(sg_replica *r, const char *key, sg_slice v, int *err)
     sg_sql_done(s, err);
 }
 
+/* One statement, since every transaction with a write asks. */
 sg_counters sg_counters_load(sg_replica *r, int *err)
 {
-    sg_counters c = {.next_n = sg_state_int(r, "next_n", 1, err)};
-    c.clock.last_us = sg_state_int(r, "hlc_us", 0, err);
-    c.clock.offset_us = sg_state_int(r, "offset_us", 0, err);
-    c.clock.seen_us = sg_state_int(r, "seen_us", 0, err);
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_TAIL, err);
-    if (s != NULL && sg_sql_row(s, err)) {
-        int64_t n = sqlite3_column_int64(s, 0), at_us = sqlite3_column_int64(s, 1);
-        if (n > c.next_n) c.next_n = n;
-        if (at_us > c.clock.last_us) c.clock.last_us = at_us;
-        sqlite3_reset(s);
-    }
+    sg_counters c = {.next_n = 1};
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_COUNTERS, err);
+    if (s == NULL || !sg_sql_row(s, err)) return c;
+    if (sqlite3_column_type(s, 0) != SQLITE_NULL) c.next_n = sqlite3_column_int64(s, 0);
+    c.clock.last_us = sqlite3_column_int64(s, 1);
+    c.clock.offset_us = sqlite3_column_int64(s, 2);
+    c.clock.seen_us = sqlite3_column_int64(s, 3);
+    int64_t n = sqlite3_column_int64(s, 4), at_us = sqlite3_column_int64(s, 5);
+    if (n > c.next_n) c.next_n = n;
+    if (at_us > c.clock.last_us) c.clock.last_us = at_us;
+    sqlite3_reset(s);
     return c;
 }
 

@@ -2,6 +2,8 @@
 
 #include "core/time.h"
 
+#define SMALL_ITEM 64 /* bytes; of larger ones (marks) there are few in one list */
+
 void *sg_part_add(sg_part_vec *v, sg_json *j)
 {
     if (v->count == v->max) {
@@ -9,7 +11,7 @@ void *sg_part_add(sg_part_vec *v, sg_json *j)
         return NULL;
     }
     if (v->count == v->cap) {
-        size_t cap = v->cap != 0 ? v->cap * 2 : 8;
+        size_t cap = v->cap != 0 ? v->cap * 2 : v->item > SMALL_ITEM ? 2 : 8;
         char *p = sg_arena_alloc(v->arena, cap * v->item);
         if (p == NULL) {
             sg_json_fail(j, SG_NOMEM);

@@ -1,6 +1,11 @@
 /*
  * The replica's own cost: the same writes on plain SQLite and on a tracked table, in one process,
- * step by step in turn. CPU seconds of each step; also folding, pushing and the file's size.
+ * step by step in turn. CPU seconds of each step (user and system, getrusage); also folding, pushing
+ * and the file's size.
+ *
+ * Both sides are alike in all else: the same table, rows and order, file databases on one disk, WAL,
+ * synchronous=NORMAL, SQLite's default cache, every statement prepared once. Of the tracked side
+ * everything counts that its writes do: triggers, capture, the outbox row at commit, checkpoints.
  *
  *     bench_write DIR ROWS SINGLES SEED
  */

@@ -158,29 +158,27 @@ static void test_the_stored_form_does_not_change(void **state)
     r.life = first;
     for (uint32_t name = 1; name <= 8; name++)
         *sg_record_at(&r, name) = (sg_field){.name = name, .mark = first};
-    const char one[] = {2 | 16, 2, 6, 10, 1, 2 << 4, 1, 1, 7};
+    const char one[] = {2 | 16, 7 | 1 << 3, 2, 6, 10, 1, 2 << 4, 1, 7};
     assert_packs_to(&r, one, sizeof one);
     r.dead = true;
     r.revived_seq = 4;
     *sg_record_at(&r, 3) = (sg_field){3, other, true, SG_LIT("ab"), SG_LIT("\7")};
     const char two[] = {1 | 2 | 4 | 8 | 32, /* dead, life, values, lists, revived */
                         2,                  /* marks */
+                        7 | 1 << 3,
                         2,
                         6,
                         10,
                         1,
                         2 << 4,
-                        2,
                         1,
-                        1,
-                        1,
-                        4, /* runs 1-2 and 4-8 */
+                        7, /* run 1-8 */
+                        7 | 1 << 3,
                         1,
                         1,
                         8,
                         4,
                         3 << 4 | 1 << 1 | 1,
-                        1,
                         3,
                         0, /* run 3 */
                         2, /* revived one seq before */
@@ -260,6 +258,8 @@ static void test_cut_or_longer_records_are_damage_and_changed_bytes_do_no_harm(v
         unpack((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})), SG_OK)
 
 enum { DEAD = 1, HAS_LIFE = 2, VALUES = 4, LISTS = 8, ONE_MARK = 16, REVIVED = 32 };
+/* Of a mark: seq, client and who differ; a run. */
+enum { SEQ = 1, ALL = 7, RUN = 8 };
 
 static void test_what_cannot_be_is_damage(void **state)
 {
@@ -271,17 +271,17 @@ static void test_what_cannot_be_is_damage(void **state)
     ASSERT_CORRUPT(DEAD, 0);
     ASSERT_CORRUPT(HAS_LIFE, 0);
     ASSERT_CORRUPT(REVIVED, 0, 1);
-    ASSERT_GOOD(HAS_LIFE | ONE_MARK, 0, 0, 0, 1, 0, 0);
-    ASSERT_GOOD(HAS_LIFE | ONE_MARK | REVIVED, 0, 0, 4, 1, 0, 0, 2);
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK | REVIVED, 0, 0, 4, 1, 0, 0, 4); /* seq 0 */
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK | REVIVED, 0, 0, 4, 1, 0, 0, 6); /* seq -1 */
-    ASSERT_GOOD(HAS_LIFE | ONE_MARK, 0, 0, 0, 1, 4 << 1, 0);
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, 0, 0, 0, 1, 5 << 1, 0); /* no such origin */
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, 0, 1, 0, 1, 0, 0);      /* n -1 */
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, 0, 0, 1, 1, 0, 0);      /* seq -1 */
+    ASSERT_GOOD(HAS_LIFE | ONE_MARK, ALL, 0, 0, 0, 1, 0);
+    ASSERT_GOOD(HAS_LIFE | ONE_MARK | REVIVED, ALL, 0, 0, 4, 1, 0, 2);
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK | REVIVED, ALL, 0, 0, 4, 1, 0, 4); /* seq 0 */
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK | REVIVED, ALL, 0, 0, 4, 1, 0, 6); /* seq -1 */
+    ASSERT_GOOD(HAS_LIFE | ONE_MARK, ALL, 0, 0, 0, 1, 4 << 1);
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, ALL, 0, 0, 0, 1, 5 << 1); /* no such origin */
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, ALL, 0, 1, 0, 1, 0);      /* n -1 */
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, ALL, 0, 0, 1, 1, 0);      /* seq -1 */
     /* Ids of 2^32. */
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0);
-    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, 0, 0, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 0);
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, ALL, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0);
+    ASSERT_CORRUPT(HAS_LIFE | ONE_MARK, ALL, 0, 0, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 2);
 }
 
 static void test_times_outside_the_range_of_stamps_are_damage(void **state)
@@ -293,8 +293,9 @@ static void test_times_outside_the_range_of_stamps_are_damage(void **state)
         sg_buf_init(&b, 100);
         int64_t at_us = i < 2 ? good[i] : bad[i - 2];
         sg_buf_byte(&b, HAS_LIFE | ONE_MARK);
+        sg_buf_byte(&b, ALL);
         sg_buf_zigzag(&b, (int64_t)((uint64_t)at_us - UINT64_C(1577836800000000)));
-        sg_buf_put(&b, "\0\0\1\0\0", 5);
+        sg_buf_put(&b, "\0\0\1\0", 4);
         assert_int_equal(unpack(b.p, b.n), i < 2 ? SG_OK : SG_CORRUPT);
         sg_buf_deinit(&b);
     }
@@ -303,28 +304,43 @@ static void test_times_outside_the_range_of_stamps_are_damage(void **state)
 static void test_fields_that_cannot_be_are_damage(void **state)
 {
     (void)state;
-    /* One run, then: the same name again; a name of 2^32; a run that ends behind the last name. */
-    ASSERT_GOOD(ONE_MARK, 0, 0, 0, 1, 0, 1, 7, 0);
-    ASSERT_CORRUPT(0, 2, 0, 0, 0, 1, 0, 1, 7, 0, 0, 2, 0, 1, 0, 1, 7, 0);
-    ASSERT_GOOD(ONE_MARK, 0, 0, 0, 1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0);
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 0);
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1);
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0);
+    /* One run, then: names behind the last one there can be, in five ways. */
+    ASSERT_GOOD(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 7, 0);
+    ASSERT_CORRUPT(ONE_MARK, ALL | 2 * RUN, 0, 0, 0, 1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0);
+    ASSERT_GOOD(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0);
+    ASSERT_CORRUPT(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0);
+    ASSERT_CORRUPT(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1);
+    ASSERT_CORRUPT(ONE_MARK, ALL | 2 * RUN, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0);
     /* A gap of 2^64 - 16, which would come back to a name before it. */
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 2, 20, 0, 0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                   0xff, 0xff, 1, 0);
+    ASSERT_CORRUPT(ONE_MARK, ALL | 2 * RUN, 0, 0, 0, 1, 0, 20, 0, 0xf0, 0xff, 0xff, 0xff, 0xff,
+                   0xff, 0xff, 0xff, 0xff, 1, 0);
     /* 4000 fields, 4001 in one run, 4001 in two. */
-    ASSERT_GOOD(ONE_MARK, 0, 0, 0, 1, 0, 1, 0, 0x9f, 0x1f);
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 1, 0, 0xa0, 0x1f);
-    ASSERT_CORRUPT(ONE_MARK, 0, 0, 0, 1, 0, 2, 0, 0x9f, 0x1f, 1, 0);
+    ASSERT_GOOD(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 0, 0x9f, 0x1f);
+    ASSERT_CORRUPT(ONE_MARK, ALL | RUN, 0, 0, 0, 1, 0, 0, 0xa0, 0x1f);
+    ASSERT_CORRUPT(ONE_MARK, ALL | 2 * RUN, 0, 0, 0, 1, 0, 0, 0x9f, 0x1f, 1, 0);
     /* A value, then one that is longer than what is left; a list, then one of no field. */
-    ASSERT_GOOD(ONE_MARK | VALUES, 0, 0, 0, 1, 0, 1, 7, 0, 2, 'a');
-    ASSERT_CORRUPT(ONE_MARK | VALUES, 0, 0, 0, 1, 0, 1, 7, 0, 3, 'a');
-    ASSERT_CORRUPT(ONE_MARK | VALUES, 0, 0, 0, 1, 0, 1, 7, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                   0xff, 0xff, 0xff, 1, 'a');
-    ASSERT_GOOD(ONE_MARK | LISTS, 0, 0, 0, 1, 0, 1, 7, 0, 1, 0, 1, 'a');
-    ASSERT_CORRUPT(ONE_MARK | LISTS, 0, 0, 0, 1, 0, 1, 7, 0, 1, 1, 1, 'a');
-    ASSERT_CORRUPT(ONE_MARK | LISTS, 0, 0, 0, 1, 0, 1, 7, 0, 1, 0, 2, 'a');
+    ASSERT_GOOD(ONE_MARK | VALUES, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 2, 'a');
+    ASSERT_CORRUPT(ONE_MARK | VALUES, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 3, 'a');
+    ASSERT_CORRUPT(ONE_MARK | VALUES, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0xff,
+                   0xff, 0xff, 0xff, 0xff, 1, 'a');
+    ASSERT_GOOD(ONE_MARK | LISTS, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 1, 0, 1, 'a');
+    ASSERT_CORRUPT(ONE_MARK | LISTS, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 1, 1, 1, 'a');
+    ASSERT_CORRUPT(ONE_MARK | LISTS, ALL | RUN, 0, 0, 0, 1, 0, 7, 0, 1, 0, 2, 'a');
+    /* More runs than there can be fields. */
+    ASSERT_CORRUPT(ONE_MARK, 0xff, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                   0xff, 1, 7, 0);
+}
+
+static void test_a_later_mark_takes_fields_from_the_first_alone(void **state)
+{
+    (void)state;
+    ASSERT_GOOD(0, 2, ALL | RUN, 0, 0, 0, 1, 0, 7, 1, RUN, 0, 2, 8, 0);
+    ASSERT_CORRUPT(0, 2, ALL | RUN, 0, 0, 0, 1, 0, 7, 1, RUN, 0, 2, 9, 0); /* nobody's */
+    ASSERT_GOOD(0, 3, ALL | RUN, 0, 0, 0, 1, 0, 7, 1, RUN, 0, 2, 8, 0, RUN, 0, 2, 7, 0);
+    ASSERT_CORRUPT(0, 3, ALL | RUN, 0, 0, 0, 1, 0, 7, 1, RUN, 0, 2, 8, 0, RUN, 0, 2, 8, 0);
+    /* What is not said is as in the mark before. */
+    ASSERT_GOOD(0, 2, ALL | RUN, 0, 0, 4, 1, 0, 7, 1, SEQ | RUN, 0, 2, 3, 8, 0);
+    ASSERT_CORRUPT(0, 2, ALL | RUN, 0, 0, 4, 1, 0, 7, 1, SEQ | RUN, 0, 2, 5, 8, 0); /* seq -1 */
 }
 
 /* ---- faults ---- */
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_is_damage),
         cmocka_unit_test(test_times_outside_the_range_of_stamps_are_damage),
         cmocka_unit_test(test_fields_that_cannot_be_are_damage),
+        cmocka_unit_test(test_a_later_mark_takes_fields_from_the_first_alone),
         cmocka_unit_test(test_running_out_of_memory_is_said),
         cmocka_unit_test(test_l20_a_record_that_does_not_fit_says_limit),
     };
