@@ -30,7 +30,7 @@ static sg_commit read_newest(sg_sqlite *c, int *err)
     sqlite3_stmt *s = sg_sqlite_use(c, SG_SQLITE_GET_NEWEST, err);
     bool got = sg_sqlite_row(s, err);
     if (got)
-        newest = (sg_commit){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+        newest = (sg_commit){sg_sqlite_count(s, 0, err), sg_sqlite_count(s, 1, err)};
     else if (*err == SG_OK)
         *err = SG_CORRUPT;
     if (got) (void)sqlite3_reset(s);
