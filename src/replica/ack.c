@@ -13,22 +13,16 @@
 static void put_run(sg_replica *r, int64_t n, int64_t count, int64_t seq, int *err)
 {
     uint32_t self = sg_self_client(r, err);
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_FIND, err);
-    if (s == NULL) return;
-    sqlite3_bind_int64(s, 1, self);
-    sqlite3_bind_int64(s, 2, n);
-    if (sg_sql_row(s, err)) {
-        int64_t first = sqlite3_column_int64(s, 0), have = sqlite3_column_int64(s, 1);
-        int64_t first_seq = sqlite3_column_int64(s, 2);
-        sqlite3_reset(s);
-        if (n + count <= first + have) return; /* told again */
-        if (first + have == n && first_seq + have == seq) {
-            n = first;
-            seq = first_seq;
-            count += have;
+    sg_ack_run run = sg_ack_run_at(r, self, n, err);
+    if (run.count != 0) {
+        if (n + count <= run.n + run.count) return; /* told again */
+        if (run.n + run.count == n && run.seq + run.count == seq) {
+            n = run.n;
+            seq = run.seq;
+            count += run.count;
         }
     }
-    s = sg_replica_stmt(r, SG_STMT_ACK_PUT, err);
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_PUT, err);
     if (s == NULL) return;
     sqlite3_bind_int64(s, 1, self);
     sqlite3_bind_int64(s, 2, n);
@@ -45,8 +39,8 @@ static bool row_of(sg_replica *r, uint32_t app, int64_t n, sg_outbox_row *row, s
     if (s == NULL) return false;
     sqlite3_bind_int64(s, 1, n);
     if (!sg_sql_row(s, err)) return false;
-    *row = sg_outbox_read(s);
-    bool found = row->app == app && n < row->n + row->count;
+    *row = sg_outbox_read(s, err);
+    bool found = *err == SG_OK && row->app == app && n < row->n + row->count;
     sg_buf_clear(hold);
     if (found) sg_buf_slice(hold, row->ops);
     sqlite3_reset(s);
@@ -244,11 +238,12 @@ static void remark_pending(sg_replica *r, uint32_t client, int64_t limit_us, sg_
         if (s == NULL) break;
         sqlite3_bind_int64(s, 1, n);
         if (!sg_sql_row(s, err)) break;
-        sg_outbox_row row = sg_outbox_read(s);
+        sg_outbox_row row = sg_outbox_read(s, err);
         sg_buf_clear(&hold);
         sg_buf_slice(&hold, row.ops);
         sqlite3_reset(s);
         if (*err == SG_OK) *err = hold.err;
+        if (*err != SG_OK) break;
         n = row.n + row.count;
         if (limit_us != 0 && row.at_us <= limit_us) {
             /* Later rows get times above those that stay (L3). */

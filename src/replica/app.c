@@ -30,6 +30,11 @@ void sg_app_load(sg_replica *r, uint32_t id, sg_app *app, int *err)
     app->reached = app->resync ? resync - 1 : 0;
     app->settled = sqlite3_column_int64(s, 6);
     sqlite3_reset(s);
+    bool can_be =
+        app->seq >= 0 && resync >= 0 && app->settled >= 0 && app->settled <= SG_COUNTER_MAX;
+    if (!can_be && *err == SG_OK) *err = SG_CORRUPT;
+    if (*err == SG_CORRUPT)
+        sg_replica_fail(r, SG_CORRUPT, "what is known of the app %u is damaged", id);
 }
 
 void sg_app_save(sg_replica *r, const sg_app *app, int *err)
@@ -58,7 +63,9 @@ uint32_t sg_app_after(sg_replica *r, uint32_t after, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_NEXT, err);
     if (s != NULL) sqlite3_bind_int64(s, 1, after);
-    return (uint32_t)one_int(s, err);
+    int64_t id = one_int(s, err);
+    if (id > UINT32_MAX && *err == SG_OK) *err = SG_CORRUPT;
+    return *err == SG_OK ? (uint32_t)id : 0;
 }
 
 uint32_t sg_app_named(sg_replica *r, sg_slice name, int *err)

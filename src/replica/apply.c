@@ -234,7 +234,9 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     }
     int err = SG_OK;
     sg_buf_clear(&a->key);
-    if (sg_key_from_id(t, in->id, &a->key) != SG_OK) return sg_park_foreign(a, t, in->id);
+    err = sg_key_from_id(t, in->id, &a->key);
+    if (err == SG_BADVALUE || err == SG_LIMIT) return sg_park_foreign(a, t, in->id);
+    if (err != SG_OK) return err;
     sg_slice key = sg_buf_view(&a->key);
     sg_rec_load(a->r, &a->rec, t, key, &err);
     if (err != SG_OK) return err;

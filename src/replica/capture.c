@@ -221,6 +221,7 @@ static int refuse_attached_copy(sg_replica *r)
  * in the middle of applying would pull statements away from under it. */
 static int look(sg_replica *r)
 {
+    if (r->half_done) return SG_NOMEM;
     if ((r->capture.loaded && r->schema_version >= 0) || r->applying) return SG_OK;
     int err = sg_transaction_enlist(r);
     if (err == SG_OK) err = sg_tables_load(r);

@@ -190,7 +190,7 @@ static bool take_some(fold *f, int *err)
     sqlite3_stmt *s = sg_replica_stmt(f->r, SG_STMT_OUTBOX_UNFOLDED, err);
     if (s != NULL) sqlite3_bind_int64(s, 1, f->last_row);
     while (f->bytes < FOLD_BYTES && sg_sql_row(s, err)) {
-        sg_outbox_row row = sg_outbox_read(s);
+        sg_outbox_row row = sg_outbox_read(s, err);
         take_row(f, &row, err);
     }
     if (s != NULL) sqlite3_reset(s);
@@ -255,7 +255,7 @@ void sg_fold_view(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, i
     if (s != NULL) sqlite3_bind_int64(s, 1, f.last_row);
     f.rec = *rec; /* lent, and given back below */
     while (s != NULL && sg_sql_row(s, err)) {
-        sg_outbox_row row = sg_outbox_read(s);
+        sg_outbox_row row = sg_outbox_read(s, err);
         sg_ops ops = sg_ops_of(row.ops);
         fold_item item = {.at_us = row.at_us};
         for (item.n = row.n; sg_ops_next(&ops, &item.op) && *err == SG_OK; item.n++) {

@@ -50,8 +50,10 @@ static void step(scan *s)
     }
 }
 
+/* The index that stands for a UNIQUE in CREATE TABLE has no text at all. */
 static scan to_terms(sg_slice sql)
 {
+    if (sql.n == 0) sql = SG_LIT("");
     scan s = {sql.p, sql.p + sql.n, 0};
     while (s.p < s.end && s.depth == 0)
         step(&s);

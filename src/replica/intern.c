@@ -4,7 +4,7 @@
 #include "replica/state.h"
 #include "replica/transaction.h"
 
-#define INTERN_MAX (1u << 28)
+#define INTERN_MAX (1u << 24) /* ids; nothing is as large as a table of them */
 
 void sg_intern_cache_clear(sg_intern_cache *t)
 {
@@ -16,6 +16,7 @@ void sg_intern_cache_clear(sg_intern_cache *t)
 
 static int remember(sg_intern_cache *t, uint32_t id, sg_slice text)
 {
+    if (id >= INTERN_MAX) return SG_LIMIT;
     if (id >= t->cap) {
         uint32_t cap = t->cap != 0 ? t->cap : 32;
         while (cap <= id)
@@ -40,7 +41,7 @@ static sg_slice text_of(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, uin
         if (*err == SG_OK) *err = sg_replica_fail(r, SG_CORRUPT, "an interned text is missing");
         return sg_slice_of(NULL, 0);
     }
-    *err = id < INTERN_MAX ? remember(t, id, sg_sql_text(s, 0)) : SG_CORRUPT;
+    *err = remember(t, id, sg_sql_text(s, 0));
     sqlite3_reset(s);
     return *err == SG_OK ? sg_slice_str(t->text[id]) : sg_slice_of(NULL, 0);
 }
@@ -78,7 +79,9 @@ static uint32_t find(sg_replica *r, enum sg_stmt get, sg_slice text, int *err)
     if (!sg_sql_row(s, err)) return 0;
     int64_t id = sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
-    return (uint32_t)id;
+    if (id <= 0 || id >= INTERN_MAX)
+        *err = sg_replica_fail(r, SG_CORRUPT, "an interned text has an impossible number");
+    return *err == SG_OK ? (uint32_t)id : 0;
 }
 
 static uint32_t intern(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, enum sg_stmt add,
@@ -95,7 +98,10 @@ static uint32_t intern(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, enum
         sg_sql_bind_text(s, 1, text);
         if (origin >= 0) sqlite3_bind_int(s, 2, origin);
         sg_sql_done(s, err);
-        id = (uint32_t)sqlite3_last_insert_rowid(r->db);
+        int64_t made = sqlite3_last_insert_rowid(r->db);
+        if (*err == SG_OK && made >= INTERN_MAX)
+            *err = sg_replica_fail(r, SG_LIMIT, "too many field names, clients or actors");
+        id = *err == SG_OK ? (uint32_t)made : 0;
     }
     if (*err == SG_OK && (id >= t->cap || t->text[id] == NULL)) *err = remember(t, id, text);
     return *err == SG_OK ? id : 0;

@@ -44,7 +44,7 @@ static void put_field_mark(sg_replica *r, sg_rows *rows, sg_table *t, const sg_f
         sg_value v = sg_sql_value(sqlite3_column_value(row, column));
         sg_value_to_json(&json, &v, t->columns[column].json);
         sg_rows_text(rows, sg_buf_view(&json));
-        if (json.err != SG_OK) *err = json.err;
+        if (*err == SG_OK) *err = json.err;
         sg_buf_deinit(&json);
     } else {
         sg_rows_text(rows, SG_LIT("null"));
@@ -100,11 +100,12 @@ static void put_op_fields(sg_replica *r, sg_rows *rows, sg_packed_op *op, int *e
     while (sg_op_next_field(op, &f)) {
         sg_buf_clear(&value);
         sg_value_to_json(&value, &f.value, f.json);
+        if (*err == SG_OK) *err = value.err;
         sg_jsonw_key(&w, sg_name_text(r, f.name, err));
         sg_jsonw_raw(&w, sg_buf_view(&value));
     }
     sg_jsonw_object_end(&w);
-    if (value.err != SG_OK) *err = value.err;
+    if (*err == SG_OK) *err = json.err;
     sg_rows_text(rows, sg_buf_view(&json));
     sg_buf_deinit(&value);
     sg_buf_deinit(&json);
@@ -146,7 +147,8 @@ static int fill_pending(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
         "JOIN sigla_app a ON a.id=o.app ORDER BY o.n",
         &err);
     while (sg_sql_row(s, &err)) {
-        sg_outbox_row row = sg_outbox_read(s);
+        sg_outbox_row row = sg_outbox_read(s, &err);
+        if (err != SG_OK) break;
         int64_t settled = sqlite3_column_int64(s, 7);
         sg_ops ops = sg_ops_of(row.ops);
         sg_packed_op op;
@@ -271,6 +273,7 @@ static int fill_parked(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **a
         sg_rows_text(rows, sg_buf_view(&json));
         sg_rows_text(rows, sg_sql_text(s, 2));
         sg_rows_time(rows, sqlite3_column_int64(s, 3));
+        if (err == SG_OK) err = json.err;
         sg_buf_deinit(&json);
     }
     sg_record_deinit(&rec);

@@ -157,8 +157,8 @@ bool sg_session_push(sigla_session *s, int *err)
     sqlite3_stmt *rows = sg_replica_stmt(r, SG_STMT_OUTBOX_APP, err);
     if (rows != NULL) sqlite3_bind_int64(rows, 1, s->app);
     while (rows != NULL && !p.full && sg_sql_row(rows, err)) {
-        sg_outbox_row row = sg_outbox_read(rows);
-        if (row.n + row.count - 1 > after) put_row(&p, &row, after, err);
+        sg_outbox_row row = sg_outbox_read(rows, err);
+        if (*err == SG_OK && row.n + row.count - 1 > after) put_row(&p, &row, after, err);
     }
     if (rows != NULL) sqlite3_reset(rows);
     cut_back(&p);

@@ -108,17 +108,26 @@ void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, 
     rec->exists = false;
 }
 
-int64_t sg_ack_seq(sg_replica *r, uint32_t client, int64_t n, int *err)
+sg_ack_run sg_ack_run_at(sg_replica *r, uint32_t client, int64_t n, int *err)
 {
+    sg_ack_run run = {0};
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_FIND, err);
-    if (s == NULL) return 0;
+    if (s == NULL) return run;
     sqlite3_bind_int64(s, 1, client);
     sqlite3_bind_int64(s, 2, n);
-    int64_t seq = 0;
-    if (sg_sql_row(s, err)) {
-        int64_t first = sqlite3_column_int64(s, 0), count = sqlite3_column_int64(s, 1);
-        if (n - first < count) seq = sqlite3_column_int64(s, 2) + (n - first);
-        sqlite3_reset(s);
-    }
-    return seq;
+    if (!sg_sql_row(s, err)) return run;
+    run = (sg_ack_run){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                       sqlite3_column_int64(s, 2)};
+    sqlite3_reset(s);
+    bool can_be = run.n > 0 && run.count > 0 && run.seq > 0 && run.count <= INT64_MAX - run.n &&
+                  run.count <= INT64_MAX - run.seq;
+    if (can_be) return run;
+    *err = sg_replica_fail(r, SG_CORRUPT, "the acknowledgements are damaged");
+    return (sg_ack_run){0};
+}
+
+int64_t sg_ack_seq(sg_replica *r, uint32_t client, int64_t n, int *err)
+{
+    sg_ack_run run = sg_ack_run_at(r, client, n, err);
+    return run.count != 0 && n - run.n < run.count ? run.seq + (n - run.n) : 0;
 }

@@ -26,6 +26,12 @@ bool sg_rec_add(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int
 void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 
+/* A run of one's own numbers that the server acknowledged: n … got seq …; count 0: there is none. */
+typedef struct sg_ack_run {
+    int64_t n, count, seq;
+} sg_ack_run;
+/* The last run that begins at or below n. */
+sg_ack_run sg_ack_run_at(sg_replica *r, uint32_t client, int64_t n, int *err);
 /* The seq under which the server acknowledged change n of that client; 0 if it has not. */
 int64_t sg_ack_seq(sg_replica *r, uint32_t client, int64_t n, int *err);
 

@@ -194,14 +194,46 @@ int sg_replica_install(sg_replica *r)
     return err;
 }
 
+static int run(sg_replica *r, enum sg_stmt which)
+{
+    int err = r->stmts[which] != NULL ? SG_OK : SG_NOMEM;
+    sg_sql_done(r->stmts[which], &err);
+    return err;
+}
+
+/* Undoing needs no memory: its statements are prepared before there is anything to undo. A change
+ * of the schema has them prepared again, and that may fail. */
+static void undo(sg_replica *r, bool outer)
+{
+    bool done = sqlite3_get_autocommit(r->db) != 0;
+    if (!done) done = run(r, outer ? SG_STMT_WORK_ROLLBACK : SG_STMT_WORK_UNDO) == SG_OK;
+    if (done && !outer) (void)run(r, SG_STMT_WORK_RELEASE);
+    r->half_done = !done;
+    r->half_done_outer = outer;
+}
+
+static int undo_at_last(sg_replica *r)
+{
+    if (!r->half_done) return SG_OK;
+    if (r->half_done_outer) undo(r, true);
+    if (!r->half_done || sqlite3_get_autocommit(r->db)) {
+        r->half_done = false;
+        return SG_OK;
+    }
+    return sg_replica_fail(r, SG_NOMEM,
+                           "for lack of memory a failure could not be undone: ROLLBACK");
+}
+
 int sg_replica_begin(sg_replica *r)
 {
-    int err = r->depth < SG_WORK_DEPTH_MAX ? SG_OK : SG_INTERNAL;
+    int err = r->depth < SG_WORK_DEPTH_MAX ? undo_at_last(r) : SG_INTERNAL;
+    (void)sg_replica_stmt(r, SG_STMT_WORK_ROLLBACK, &err);
+    (void)sg_replica_stmt(r, SG_STMT_WORK_UNDO, &err);
+    (void)sg_replica_stmt(r, SG_STMT_WORK_RELEASE, &err);
     bool outer = sqlite3_get_autocommit(r->db) != 0;
     sg_sql_exec(r->db, outer ? "BEGIN IMMEDIATE; SAVEPOINT sigla_work" : "SAVEPOINT sigla_work",
                 &err);
-    if (err != SG_OK && outer && !sqlite3_get_autocommit(r->db))
-        sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+    if (err != SG_OK && outer) undo(r, true);
     if (err != SG_OK) return sg_replica_fail(r, err, "%s", sqlite3_errmsg(r->db));
     r->outer_at[r->depth++] = outer;
     /* Whatever is cached from here on must be dropped if it is undone. */
@@ -212,14 +244,10 @@ int sg_replica_begin(sg_replica *r)
 int sg_replica_end(sg_replica *r, int err)
 {
     bool outer = r->outer_at[--r->depth];
-    sg_sql_exec(r->db, "RELEASE sigla_work", &err);
+    if (err == SG_OK) err = run(r, SG_STMT_WORK_RELEASE);
     if (outer) sg_sql_exec(r->db, "COMMIT", &err);
     if (err == SG_OK) return SG_OK;
-    if (outer) {
-        if (!sqlite3_get_autocommit(r->db)) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
-    } else {
-        sqlite3_exec(r->db, "ROLLBACK TO sigla_work; RELEASE sigla_work", NULL, NULL, NULL);
-    }
+    undo(r, outer);
     sg_replica_forget(r);
     return err;
 }

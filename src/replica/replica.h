@@ -114,6 +114,8 @@ struct sg_replica {
 
     int depth;                        /* of sg_replica_begin */
     bool outer_at[SG_WORK_DEPTH_MAX]; /* that begin opened the transaction itself */
+    bool half_done;                   /* failed work is not undone: no commit may follow (L1) */
+    bool half_done_outer;             /* and the transaction is of our own making */
     char message[512];                /* of the last error, for SQL and sessions */
 };
 

@@ -238,6 +238,9 @@ static void advance(sigla_session *s, int *err)
             make_pull(s, err);
             s->out = *err == SG_OK;
         }
+        /* Both end with a URL, whose buffer latches what went wrong. */
+        if (s->out && sg_buf_cstr(&s->url) == NULL) *err = s->url.err;
+        if (*err != SG_OK) s->out = false;
     }
 }
 
@@ -246,7 +249,8 @@ static int stop(sigla_session *s, int err, const char *message)
     s->phase = SG_PHASE_STOP;
     s->out = false;
     s->stop_error = err;
-    snprintf(s->message, sizeof s->message, "%s", message);
+    /* A server may have sent an empty one. */
+    snprintf(s->message, sizeof s->message, "%s", *message != '\0' ? message : sg_err_text(err));
     return err;
 }
 
@@ -479,6 +483,8 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     int err = SG_OK;
     if (s->sent_to == 0) sg_session_told(s, page, s->asked_us, &err);
     if (err != SG_OK) return err;
+    /* The server has committed what was pushed, but could not read what is new. */
+    if (page->synced_until.n == 0 && s->sent_to != 0) return SG_OK;
     if (page->synced_until.n == 0 || page->synced_until.n > SG_CURSOR_MAX)
         return sg_replica_fail(s->r, SG_BADREQUEST, "the server's answer has no cursor");
     sg_session_page(s, &s->pages, s->app, json, page->has_more, &err);

@@ -68,7 +68,9 @@ bool sg_sql_row(sqlite3_stmt *stmt, int *err)
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) return true;
     int end = sqlite3_reset(stmt);
-    if (rc != SQLITE_DONE) *err = sg_sql_error(end != SQLITE_OK ? end : rc);
+    /* The reset knows more, but where preparing again has failed it knows an earlier try. */
+    *err = sg_sql_error(rc);
+    if (*err == SG_INTERNAL) *err = sg_sql_error(end);
     return false;
 }
 

@@ -58,6 +58,11 @@ sg_counters sg_counters_load(sg_replica *r, int *err)
     if (n > c.next_n) c.next_n = n;
     if (at_us > c.clock.last_us) c.clock.last_us = at_us;
     sqlite3_reset(s);
+    int64_t offset_us = c.clock.offset_us;
+    bool can_be = c.next_n > 0 && c.next_n <= SG_COUNTER_MAX && offset_us >= -SG_AT_MAX_US &&
+                  offset_us <= SG_AT_MAX_US;
+    if (!can_be && *err == SG_OK)
+        *err = sg_replica_fail(r, SG_CORRUPT, "the counters of the database are damaged");
     return c;
 }
 

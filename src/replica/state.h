@@ -10,11 +10,14 @@ void sg_state_set_int(sg_replica *r, const char *key, int64_t v, int *err);
 bool sg_state_text(sg_replica *r, const char *key, sg_buf *out, int *err);
 void sg_state_set_text(sg_replica *r, const char *key, sg_slice v, int *err);
 
+#define SG_COUNTER_MAX (INT64_MAX / 2) /* of a change, and of a seq: nobody counts that far */
+
 /* The clock and the next change number, together with what the outbox's last row says. */
 typedef struct sg_counters {
     sg_clock clock;
     int64_t next_n;
 } sg_counters;
+/* SG_CORRUPT: a counter cannot be. */
 sg_counters sg_counters_load(sg_replica *r, int *err);
 /* Must be called before outbox rows that the counters derive from are deleted. */
 void sg_counters_store(sg_replica *r, const sg_counters *c, int *err);

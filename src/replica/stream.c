@@ -66,6 +66,7 @@ int sigla_session_stream_request(sigla_session *s, int index, sigla_action *out)
     sg_session_headers(s, false, &err);
     s->headers[2] = "Accept-Encoding: identity";
     s->headers[3] = "Accept: text/event-stream";
+    if (err == SG_OK && sg_buf_cstr(&s->url) == NULL) err = s->url.err;
     if (err != SG_OK) return err;
     *out = (sigla_action){.kind = SIGLA_REQUEST,
                           .method = "GET",

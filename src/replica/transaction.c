@@ -39,6 +39,7 @@ static int tx_begin(sqlite3_vtab *v)
 static int tx_sync(sqlite3_vtab *v)
 {
     sg_replica *r = replica_of(v);
+    if (r->half_done) return SQLITE_NOMEM; /* which rolls everything back */
     if (r->capture.count == r->capture.flushed) return SQLITE_OK;
     r->message[0] = '\0';
     int err = sg_capture_flush(r);
@@ -55,6 +56,7 @@ static int tx_end(sqlite3_vtab *v)
     sg_replica *r = replica_of(v);
     sg_capture_clear(&r->capture);
     sg_actor_stack_end(r);
+    r->half_done = false;
     return SQLITE_OK;
 }
 

@@ -107,7 +107,7 @@ static int load_fresh(sg_replica *r, updated_cursor *c, const sg_table *t)
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_UNFOLDED, &err);
     if (s != NULL) sqlite3_bind_int64(s, 1, folded);
     while (s != NULL && sg_sql_row(s, &err)) {
-        sg_outbox_row row = sg_outbox_read(s);
+        sg_outbox_row row = sg_outbox_read(s, &err);
         sg_ops ops = sg_ops_of(row.ops);
         sg_packed_op op;
         while (sg_ops_next(&ops, &op) && err == SG_OK)

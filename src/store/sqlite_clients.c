@@ -31,7 +31,7 @@ int sg_sqlite_load_client(sg_writer *w, sg_feed feed, uint32_t client, sg_client
                                 &c->run_count,    &c->run_seq,   &c->staged_tx, &c->staged_count,
                                 &c->staged_bytes, &c->refused_tx};
     for (int i = 0; i < CLIENT_MEMBERS; i++)
-        *members[i] = sqlite3_column_int64(s, i);
+        *members[i] = sg_sqlite_count(s, i, &err);
     (void)sqlite3_reset(s);
     return err;
 }
@@ -94,11 +94,11 @@ static sqlite3_stmt *about(sg_writer *w, enum sg_sqlite_statement which, const s
 }
 
 /* The run at columns 0 and 1 holds n. */
-static bool holds(sqlite3_stmt *s, int64_t n, sg_answered *out)
+static bool holds(sqlite3_stmt *s, int64_t n, sg_answered *out, int *err)
 {
-    out->n = sqlite3_column_int64(s, 0);
-    out->count = sqlite3_column_int64(s, 1);
-    return n - out->n < out->count;
+    out->n = sg_sqlite_count(s, 0, err);
+    out->count = sg_sqlite_count(s, 1, err);
+    return *err == SG_OK && n - out->n < out->count;
 }
 
 static bool in_run(sg_writer *w, const sg_client_state *c, int64_t n, sg_answered *out, int *err)
@@ -107,8 +107,8 @@ static bool in_run(sg_writer *w, const sg_client_state *c, int64_t n, sg_answere
     if (n >= c->run_n && n - c->run_n < c->run_count) return true;
     sqlite3_stmt *s = about(w, SG_SQLITE_FIND_RUN, c, n, err);
     if (!sg_sqlite_row(s, err)) return false;
-    out->seq = sqlite3_column_int64(s, 2);
-    bool found = holds(s, n, out);
+    out->seq = sg_sqlite_count(s, 2, err);
+    bool found = holds(s, n, out, err);
     (void)sqlite3_reset(s);
     return found;
 }
@@ -122,7 +122,7 @@ static bool in_refused(sg_writer *w, const sg_client_state *c, int64_t n, sg_ans
     sg_slice code = sg_sqlite_text(s, 2);
     *out = (sg_answered){.kind = SG_ANSWER_REFUSED, .code = sg_err_from_code(code.p, code.n)};
     out->message = sg_sqlite_text(s, 3);
-    return holds(s, n, out);
+    return holds(s, n, out, err);
 }
 
 static bool in_staged(sg_writer *w, const sg_client_state *c, int64_t n, sg_answered *out, int *err)

@@ -144,3 +144,11 @@ uint32_t sg_sqlite_u32(sqlite3_stmt *s, int column, int *err)
     if (*err == SG_OK) *err = SG_CORRUPT;
     return 0;
 }
+
+int64_t sg_sqlite_count(sqlite3_stmt *s, int column, int *err)
+{
+    int64_t v = sqlite3_column_int64(s, column);
+    if (v >= 0 && v <= INT64_MAX / 2) return v;
+    if (*err == SG_OK) *err = SG_CORRUPT;
+    return 0;
+}

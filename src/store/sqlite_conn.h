@@ -120,6 +120,9 @@ void sg_sqlite_bind_blob(sqlite3_stmt *s, int i, sg_slice bytes);
 sg_slice sg_sqlite_text(sqlite3_stmt *s, int column);
 sg_slice sg_sqlite_blob(sqlite3_stmt *s, int column);
 uint32_t sg_sqlite_u32(sqlite3_stmt *s, int column, int *err);
+/* A seq, number, count or time: SG_CORRUPT if it is negative, or so great that a sum of two of them
+ * has no room. */
+int64_t sg_sqlite_count(sqlite3_stmt *s, int column, int *err);
 
 /* sqlite_schema.c: create or check the schema. */
 int sg_sqlite_schema(sg_sqlite *c);

@@ -23,12 +23,12 @@ static bool get(sg_sqlite *c, int64_t seq, sg_history_row *row, int *err)
     if (s == NULL) return false;
     (void)sqlite3_bind_int64(s, 1, seq);
     if (!sg_sqlite_row(s, err)) return false;
-    *row = (sg_history_row){.seq = sqlite3_column_int64(s, 0),
-                            .prev = sqlite3_column_int64(s, 1),
-                            .row = sqlite3_column_int64(s, 2),
-                            .received_us = sqlite3_column_int64(s, 3),
+    *row = (sg_history_row){.seq = sg_sqlite_count(s, 0, err),
+                            .prev = sg_sqlite_count(s, 1, err),
+                            .row = sg_sqlite_count(s, 2, err),
+                            .received_us = sg_sqlite_count(s, 3, err),
                             .data = sg_sqlite_blob(s, 4)};
-    return true;
+    return *err == SG_OK;
 }
 
 int sg_sqlite_get_history(sg_writer *w, int64_t seq, sg_history_row *row, bool *found)
@@ -49,7 +49,7 @@ static int64_t newest_entry(sg_view *v, sg_feed feed, const sg_ref *ref, int *er
     int64_t seq = 0;
     bool found = sg_sqlite_row(s, err);
     if (found)
-        seq = sqlite3_column_int64(s, 2);
+        seq = sg_sqlite_count(s, 2, err);
     else if (*err == SG_OK)
         *err = SG_NOTFOUND;
     (void)sqlite3_reset(s);
@@ -78,11 +78,11 @@ static bool first_from(sg_view *v, int64_t seq, int64_t *found, int64_t *at_us, 
     (void)sqlite3_bind_int64(s, 1, seq);
     bool got = sg_sqlite_row(s, err);
     if (got) {
-        *found = sqlite3_column_int64(s, 0);
-        *at_us = sqlite3_column_int64(s, 1);
+        *found = sg_sqlite_count(s, 0, err);
+        *at_us = sg_sqlite_count(s, 1, err);
     }
     (void)sqlite3_reset(s);
-    return got;
+    return got && *err == SG_OK;
 }
 
 static bool last(sg_view *v, int64_t *seq, int64_t *at_us, int *err)
@@ -90,10 +90,10 @@ static bool last(sg_view *v, int64_t *seq, int64_t *at_us, int *err)
     sqlite3_stmt *s = sg_sqlite_use(v->conn, SG_SQLITE_LAST_HISTORY, err);
     bool got = sg_sqlite_row(s, err);
     if (!got) return false;
-    *seq = sqlite3_column_int64(s, 0);
-    *at_us = sqlite3_column_int64(s, 1);
+    *seq = sg_sqlite_count(s, 0, err);
+    *at_us = sg_sqlite_count(s, 1, err);
     (void)sqlite3_reset(s);
-    return true;
+    return *err == SG_OK;
 }
 
 /* Times of receipt never descend with seq, so this is a search by halves. */

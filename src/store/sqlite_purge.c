@@ -11,7 +11,7 @@ int sg_sqlite_floor(sg_view *v, sg_feed feed, sg_floor *floor)
     (void)sqlite3_bind_int64(s, 1, feed.scope);
     (void)sqlite3_bind_int64(s, 2, feed.app);
     if (sg_sqlite_row(s, &err)) {
-        *floor = (sg_floor){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+        *floor = (sg_floor){sg_sqlite_count(s, 0, &err), sg_sqlite_count(s, 1, &err)};
         (void)sqlite3_reset(s);
     }
     return err;
@@ -81,8 +81,8 @@ static size_t purge_answers(sg_sqlite *c, enum sg_sqlite_statement old, int64_t 
     sqlite3_stmt *rows = sg_sqlite_use(c, old, err);
     bind_two(rows, before, (int64_t)limit);
     for (; sg_sqlite_row(rows, err); n++) {
-        int64_t client = sqlite3_column_int64(rows, 0), first = sqlite3_column_int64(rows, 1);
-        int64_t last = first + sqlite3_column_int64(rows, 2) - 1;
+        int64_t client = sqlite3_column_int64(rows, 0), first = sg_sqlite_count(rows, 1, err);
+        int64_t last = first + sg_sqlite_count(rows, 2, err) - 1;
         sqlite3_stmt *s = sg_sqlite_use(c, SG_SQLITE_RAISE_NUMBER_FLOOR, err);
         bind_two(s, client, last);
         sg_sqlite_done(s, err);

@@ -10,12 +10,12 @@ static void bind_ref(sqlite3_stmt *s, sg_feed feed, const sg_ref *ref)
 }
 
 /* Columns id, seq, hist, dead_us, data from `first` on; data stays SQLite's. */
-static sg_stored read_stored(sqlite3_stmt *s, int first)
+static sg_stored read_stored(sqlite3_stmt *s, int first, int *err)
 {
-    return (sg_stored){.row = sqlite3_column_int64(s, first),
-                       .seq = sqlite3_column_int64(s, first + 1),
-                       .hist = sqlite3_column_int64(s, first + 2),
-                       .dead_us = sqlite3_column_int64(s, first + 3),
+    return (sg_stored){.row = sg_sqlite_count(s, first, err),
+                       .seq = sg_sqlite_count(s, first + 1, err),
+                       .hist = sg_sqlite_count(s, first + 2, err),
+                       .dead_us = sg_sqlite_count(s, first + 3, err),
                        .data = sg_sqlite_blob(s, first + 4)};
 }
 
@@ -28,7 +28,7 @@ int sg_sqlite_load_records(sg_writer *w, sg_feed feed, const sg_ref *refs, size_
         sqlite3_stmt *s = sg_sqlite_use(&w->conn, SG_SQLITE_LOAD_RECORD, &err);
         bind_ref(s, feed, &refs[i]);
         if (!sg_sqlite_row(s, &err)) continue;
-        out[i] = read_stored(s, 0);
+        out[i] = read_stored(s, 0, &err);
         out[i].data = sg_arena_copy(arena, out[i].data, &err);
         (void)sqlite3_reset(s);
     }
@@ -101,7 +101,7 @@ int sg_sqlite_delta(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx
     if (!all) (void)sqlite3_bind_int64(s, 5, what->table);
     for (size_t n = 0; sg_sqlite_row(s, &err); n++) {
         sg_ref ref = {sg_sqlite_u32(s, 0, &err), sg_sqlite_blob(s, 1)};
-        sg_stored stored = read_stored(s, 2);
+        sg_stored stored = read_stored(s, 2, &err);
         *more = err != SG_OK || n == what->limit || !fn(ctx, &ref, &stored);
         if (*more) break;
     }

@@ -27,7 +27,7 @@ int sg_sqlite_load_staged(sg_writer *w, const sg_client_state *c, int64_t after_
     (void)sqlite3_bind_int64(s, 2, after_n);
     (void)sqlite3_bind_int64(s, 3, (int64_t)*count);
     while (sum < bytes && sg_sqlite_row(s, &err)) {
-        out[n].n = sqlite3_column_int64(s, 0);
+        out[n].n = sg_sqlite_count(s, 0, &err);
         out[n].json = sg_arena_copy(arena, sg_sqlite_blob(s, 1), &err);
         sum += out[n++].json.n;
     }

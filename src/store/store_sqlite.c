@@ -30,17 +30,27 @@ static sg_commit read_newest(sg_sqlite *c, int *err)
     sqlite3_stmt *s = sg_sqlite_use(c, SG_SQLITE_GET_NEWEST, err);
     bool got = sg_sqlite_row(s, err);
     if (got)
-        newest = (sg_commit){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+        newest = (sg_commit){sg_sqlite_count(s, 0, err), sg_sqlite_count(s, 1, err)};
     else if (*err == SG_OK)
         *err = SG_CORRUPT;
     if (got) (void)sqlite3_reset(s);
     return newest;
 }
 
+/* Begin anew where ending the transaction before has failed for lack of memory, and prepare now
+ * what ends this one: then nothing needs memory any more when it has run out. */
+static void make_ready(sg_sqlite *c, enum sg_sqlite_statement end, int *err)
+{
+    sg_text_cache_trim(&c->texts);
+    (void)sg_sqlite_use(c, end, err);
+    if (sqlite3_get_autocommit(c->db) == 0) sg_sqlite_run(c, end, err);
+}
+
 static int begin(sg_writer *w, sg_commit *newest)
 {
     int err = SG_OK;
-    sg_text_cache_trim(&w->conn.texts);
+    *newest = (sg_commit){0};
+    make_ready(&w->conn, SG_SQLITE_ROLLBACK, &err);
     sg_sqlite_run(&w->conn, SG_SQLITE_BEGIN_WRITE, &err);
     w->open = err == SG_OK;
     *newest = read_newest(&w->conn, &err);
@@ -132,7 +142,7 @@ static void view_end(sg_view *v)
 static int view_begin(sg_view *v, int64_t *newest)
 {
     int err = SG_OK;
-    sg_text_cache_trim(&v->conn->texts);
+    make_ready(v->conn, SG_SQLITE_COMMIT, &err);
     sg_sqlite_run(v->conn, SG_SQLITE_BEGIN_READ, &err);
     v->open = err == SG_OK;
     *newest = read_newest(v->conn, &err).seq;

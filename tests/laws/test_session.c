@@ -544,6 +544,44 @@ static void L7_an_answer_does_not_take_the_cursor_back_behind_a_stream(void **st
     sg_buf_deinit(&page);
 }
 
+static void who_stops_says_why_even_if_the_server_does_not(void **state)
+{
+    device *a = synced(*state, SCHEMA);
+    static const char silent[] = "{\"error\":{\"code\":\"forbidden\",\"message\":\"\"}}";
+    sigla_action action;
+    assert_int_equal(sigla_session_next(a->session, &action), SIGLA_OK);
+    assert_int_equal(action.kind, SIGLA_REQUEST);
+    assert_int_equal(sigla_session_answer(a->session, 403, 0, silent, sizeof silent - 1), SIGLA_OK);
+    assert_int_equal(sigla_session_next(a->session, &action), SIGLA_OK);
+    assert_int_equal(action.kind, SIGLA_STOP);
+    assert_int_equal(action.error, SIGLA_FORBIDDEN);
+    assert_true(action.message[0] != '\0');
+}
+
+/* The server has committed, and could not read what is new. */
+static void a_push_that_is_answered_without_a_page_is_followed_by_a_pull(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(b, "INSERT INTO t VALUES('theirs',1,1)");
+    device_sync(b);
+    device_exec(a, "INSERT INTO t VALUES('mine',1,1)");
+    sigla_action action;
+    assert_int_equal(sigla_session_next(a->session, &action), SIGLA_OK);
+    assert_string_equal(action.method, "POST");
+    sg_buf out;
+    sg_buf_init(&out, 1 << 20);
+    sg_slice body = sg_slice_of(action.body, action.body_bytes);
+    assert_int_equal(world_request(w, action.method, action.url, body, &out), 200);
+    static const char bare[] = "{\"acks\":[{\"n\":1,\"seq\":2}],\"staged\":0,\"rejected\":[],"
+                               "\"restamped\":[],\"conflicts\":[]}";
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, bare, sizeof bare - 1), SIGLA_OK);
+    sg_buf_deinit(&out);
+    device_sync(a);
+    device_sync(b);
+    assert_same(a, b, ROWS);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -569,6 +607,8 @@ int main(void)
         T(answers_that_are_nonsense_lose_nothing),
         T(failures_are_retried_with_full_jitter),
         T(a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside),
+        T(who_stops_says_why_even_if_the_server_does_not),
+        T(a_push_that_is_answered_without_a_page_is_followed_by_a_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,31 +1,37 @@
 #include "lib/faulty_vfs.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-static int countdown; /* writes until the one that fails; 0: none will */
-static int fail_code;
-static bool is_dead, has_failed;
+static atomic_size_t calls, fail_at; /* fail_at 0: none will */
+static atomic_int fail_code;
+static atomic_bool is_dead;
+
+size_t faulty_vfs_set(size_t n, bool dead)
+{
+    atomic_store(&is_dead, dead);
+    atomic_store(&fail_at, n);
+    return atomic_exchange(&calls, 0);
+}
 
 void faulty_vfs_fail_at(int n, int code, bool dead)
 {
-    countdown = n;
     fail_code = code;
-    is_dead = dead;
-    has_failed = false;
+    (void)faulty_vfs_set((size_t)n, dead);
 }
 
 bool faulty_vfs_failed(void)
 {
-    return has_failed;
+    return fail_at != 0 && calls >= fail_at;
 }
 
 /* To be asked once before each write. */
 static bool fails(void)
 {
-    if (has_failed && is_dead) return true;
-    if (countdown == 0 || --countdown > 0) return false;
-    has_failed = true;
-    return true;
+    size_t at = fail_at;
+    if (at == 0) return false;
+    size_t now = atomic_fetch_add(&calls, 1) + 1;
+    return is_dead ? now >= at : now == at;
 }
 
 typedef struct faulty_file {
@@ -60,7 +66,8 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int f_sync(sqlite3_file *f, int flags)
 {
-    return fails() ? SQLITE_IOERR_FSYNC : real(f)->pMethods->xSync(real(f), flags);
+    (void)f, (void)flags; /* no test pulls the plug */
+    return fails() ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
 static int f_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -188,10 +195,10 @@ static int v_last_error(sqlite3_vfs *v, int n, char *out)
     return base_of(v)->xGetLastError(base_of(v), n, out);
 }
 
-int faulty_vfs_register(void)
+static int register_vfs(bool as_default)
 {
     static sqlite3_vfs vfs;
-    if (vfs.zName != NULL) return SQLITE_OK;
+    if (vfs.zName != NULL) return sqlite3_vfs_register(&vfs, as_default);
     sqlite3_vfs *base = sqlite3_vfs_find(NULL);
     vfs = (sqlite3_vfs){.iVersion = 1,
                         .szOsFile = (int)sizeof(faulty_file) + base->szOsFile,
@@ -206,5 +213,16 @@ int faulty_vfs_register(void)
                         .xSleep = v_sleep,
                         .xCurrentTime = v_time,
                         .xGetLastError = v_last_error};
-    return sqlite3_vfs_register(&vfs, 0);
+    return sqlite3_vfs_register(&vfs, as_default);
+}
+
+int faulty_vfs_register(void)
+{
+    return register_vfs(false);
+}
+
+int faulty_vfs_register_default(void)
+{
+    fail_code = SQLITE_IOERR_WRITE;
+    return register_vfs(true);
 }

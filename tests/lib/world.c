@@ -18,19 +18,36 @@ static void check(int err)
     if (err != SG_OK) fail_msg("the world's server failed: %s", sg_err_text(err));
 }
 
+int world_serve(world *w)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/server.db", w->dir);
+    int err = sg_store_sqlite_open(path, &w->store);
+    if (err == SG_OK) {
+        w->writer = w->store.ops->writer(w->store.impl);
+        err = w->store.ops->view_new(w->store.impl, &w->view);
+    }
+    if (err == SG_OK && (w->applier = sg_applier_new(&w->store)) == NULL) err = SG_NOMEM;
+    if (err != SG_OK) world_halt(w);
+    return err;
+}
+
+void world_halt(world *w)
+{
+    sg_applier_free(w->applier);
+    w->applier = NULL;
+    if (w->view != NULL) w->store.ops->view_free(w->view);
+    w->view = NULL;
+    sg_store_close(&w->store);
+}
+
 void world_open(world *w)
 {
     *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}};
     const char *tmp = getenv("TMPDIR");
     snprintf(w->dir, sizeof w->dir, "%s/worldXXXXXX", tmp != NULL ? tmp : "/tmp");
     if (mkdtemp(w->dir) == NULL) fail_msg("no temporary folder");
-    char path[300];
-    snprintf(path, sizeof path, "%s/server.db", w->dir);
-    check(sg_store_sqlite_open(path, &w->store));
-    w->writer = w->store.ops->writer(w->store.impl);
-    check(w->store.ops->view_new(w->store.impl, &w->view));
-    w->applier = sg_applier_new(&w->store);
-    assert_non_null(w->applier);
+    check(world_serve(w));
 }
 
 /* Nothing of ours may keep the connection open. */
@@ -48,9 +65,7 @@ void world_close(world *w)
         close_db(w->devices[i]);
         free(w->devices[i]);
     }
-    sg_applier_free(w->applier);
-    w->store.ops->view_free(w->view);
-    sg_store_close(&w->store);
+    world_halt(w);
     char command[400];
     snprintf(command, sizeof command, "rm -rf '%s'", w->dir);
     assert_int_equal(system(command), 0);
@@ -61,6 +76,8 @@ void world_close(world *w)
 static int refusal(int code, sg_buf *out)
 {
     sg_jsonw w;
+    sg_buf_clear(out);
+    out->err = SG_OK;
     sg_jsonw_init(&w, out);
     sg_jsonw_object(&w);
     sg_jsonw_k(&w, "error");
@@ -80,25 +97,34 @@ static int read_page(world *w, const sg_delta_spec *spec, sg_delta_page *page, s
     return err;
 }
 
+/* As the server's writer does it: all of it, or nothing. */
+static int commit(world *w, sg_push *p)
+{
+    sg_commit newest;
+    int err = w->store.ops->begin(w->writer, &newest);
+    if (err == SG_OK) {
+        sg_applier_begin(w->applier, &newest, w->now_us);
+        err = sg_apply_push(w->applier, p);
+    }
+    if (err == SG_OK) err = w->store.ops->commit(w->writer, &w->applier->newest);
+    if (err != SG_OK) w->store.ops->rollback(w->writer);
+    return err == SG_OK ? p->result.err : err;
+}
+
 static int push(world *w, sg_slice app, sg_slice body, sg_buf *out)
 {
     sg_push *p = sg_push_new();
-    assert_non_null(p);
-    p->body = sg_strndup(body.p, body.n);
+    if (p == NULL || (p->body = sg_strndup(body.p, body.n)) == NULL) {
+        if (p != NULL) sg_push_free(p);
+        return refusal(SG_NOMEM, out);
+    }
     p->body_len = body.n;
     p->claims = (sg_claims){.user = SG_LIT(USER)};
     p->scope = SG_LIT("u:" USER);
     p->app = app;
     int err = SG_OK;
     if (!sg_push_read(p, w->epoch, w->now_us)) err = p->result.err;
-    sg_commit newest;
-    if (err == SG_OK) {
-        check(w->store.ops->begin(w->writer, &newest));
-        sg_applier_begin(w->applier, &newest, w->now_us);
-        check(sg_apply_push(w->applier, p));
-        check(w->store.ops->commit(w->writer, &w->applier->newest));
-        err = p->result.err;
-    }
+    if (err == SG_OK) err = commit(w, p);
     sg_arena arena;
     sg_arena_init(&arena);
     sg_delta_page page = {0};
@@ -108,11 +134,14 @@ static int push(world *w, sg_slice app, sg_slice body, sg_buf *out)
                           .limit = 1000,
                           .version = p->version,
                           .self = p->client};
-    if (err == SG_OK && p->pull) {
-        err = read_page(w, &spec, &page, &arena);
+    if (err == SG_OK) {
+        int unread = p->pull ? read_page(w, &spec, &page, &arena) : SG_OK;
         w->store.ops->view_end(w->view);
+        /* What has been committed is acknowledged whatever becomes of the page. */
+        if (p->count == 0) err = unread;
+        sg_answer_push(p, p->pull && unread == SG_OK ? &page : NULL, w->epoch, w->now_us, out);
+        if (err == SG_OK) err = out->err;
     }
-    if (err == SG_OK) sg_answer_push(p, p->pull ? &page : NULL, w->epoch, w->now_us, out);
     if (p->pull) sg_delta_deinit(&page);
     sg_arena_deinit(&arena);
     sg_push_free(p);
@@ -142,7 +171,10 @@ static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
     sg_delta_page page = {0};
     err = read_page(w, &spec, &page, &arena);
     w->store.ops->view_end(w->view);
-    if (err == SG_OK) sg_answer_page(&page, w->epoch, w->now_us, out);
+    if (err == SG_OK) {
+        sg_answer_page(&page, w->epoch, w->now_us, out);
+        err = out->err;
+    }
     sg_delta_deinit(&page);
     sg_arena_deinit(&arena);
     return err == SG_OK ? 200 : refusal(err, out);
@@ -207,7 +239,7 @@ device *world_copy(world *w, const device *from)
     return d;
 }
 
-void world_purge(world *w)
+int world_try_purge(world *w)
 {
     w->now_us += 1000000;
     const sg_purge what = {.tombstones_before_us = w->now_us,
@@ -216,9 +248,16 @@ void world_purge(world *w)
                            .limit = 100000};
     sg_purged done;
     sg_commit newest;
-    check(w->store.ops->begin(w->writer, &newest));
-    check(w->store.ops->purge(w->writer, &what, &done));
-    check(w->store.ops->commit(w->writer, &newest));
+    int err = w->store.ops->begin(w->writer, &newest);
+    if (err == SG_OK) err = w->store.ops->purge(w->writer, &what, &done);
+    if (err == SG_OK) err = w->store.ops->commit(w->writer, &newest);
+    if (err != SG_OK) w->store.ops->rollback(w->writer);
+    return err;
+}
+
+void world_purge(world *w)
+{
+    check(world_try_purge(w));
 }
 
 void device_restart(device *d)

@@ -69,6 +69,11 @@ void device_sync(device *d);
 device *world_copy(world *w, const device *from);
 /* Forget deletes, history and answers that are older than now. */
 void world_purge(world *w);
+/* The same, which may fail. */
+int world_try_purge(world *w);
+/* Stop the server, as if it had died; open what it left. An error leaves it stopped. */
+void world_halt(world *w);
+int world_serve(world *w);
 /* Carry out a request on the server; the answer's body in out. Returns the HTTP status. */
 int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out);
 

@@ -5,64 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "lib/db.h"
+#include "lib/faults.h"
 #include "replica/fold.h"
 #include "replica/replica.h"
 #include "sigla.h"
-
-/* ---- SQLite's allocator, made to fail ---- */
-
-static sqlite3_mem_methods plain;
-static size_t sqlite_calls, sqlite_fail_at;
-static bool sqlite_sticky;
-
-static bool sqlite_fails(void)
-{
-    if (sqlite_fail_at == 0) return false;
-    sqlite_calls++;
-    return sqlite_sticky ? sqlite_calls >= sqlite_fail_at : sqlite_calls == sqlite_fail_at;
-}
-
-static void *failing_malloc(int n)
-{
-    return sqlite_fails() ? NULL : plain.xMalloc(n);
-}
-
-static void *failing_realloc(void *p, int n)
-{
-    return sqlite_fails() ? NULL : plain.xRealloc(p, n);
-}
-
-static void make_failing(void)
-{
-    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
-    sqlite3_mem_methods failing = plain;
-    failing.xMalloc = failing_malloc;
-    failing.xRealloc = failing_realloc;
-    sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
-}
-
-enum whose { OURS, SQLITES };
-
-static void fail_at(enum whose whose, size_t n, bool sticky)
-{
-    if (whose == OURS) {
-        (void)sg_mem_fail_at(n, sticky);
-        return;
-    }
-    sqlite_calls = 0;
-    sqlite_fail_at = n;
-    sqlite_sticky = sticky;
-}
-
-/* Turn it off; true if it came to that allocation. */
-static bool reached(enum whose whose, size_t n)
-{
-    if (whose == OURS) return sg_mem_fail_at(0, 0) >= n;
-    sqlite_fail_at = 0;
-    return sqlite_calls >= n;
-}
 
 /* ---- one thing to do, again and again ---- */
 
@@ -140,20 +87,21 @@ static void expect_state(db_fixture *f, const char *want, const char *what, size
     sqlite3_free(have);
 }
 
-static bool attempt(db_fixture *f, action act, enum whose whose, size_t n, bool sticky,
+static bool attempt(db_fixture *f, action act, enum fault which, size_t n, bool sticky,
                     const char *before, const char *after)
 {
     start_over(f);
-    fail_at(whose, n, sticky);
+    fault_arm(which, n, sticky);
     int rc = act(f);
-    bool came = reached(whose, n);
+    bool came = fault_disarm();
+    char message[200];
+    snprintf(message, sizeof message, "%s", sqlite3_errmsg(f->db));
     if (sqlite3_get_autocommit(f->db) == 0) db_exec(f->db, "ROLLBACK");
     if (rc == SQLITE_OK) {
         expect_state(f, after, "done", n);
     } else {
         if ((rc & 0xff) != SQLITE_NOMEM)
-            fail_msg("%s allocation %zu%s: %d %s", whose == OURS ? "our" : "SQLite's", n,
-                     sticky ? " on" : "", rc, sqlite3_errmsg(f->db));
+            fail_msg("%s %zu gives code %d: %s", fault_name(which), n, rc, message);
         expect_state(f, before, "failed", n);
         assert_int_equal(act(f), SQLITE_OK);
         expect_state(f, after, "tried again", n);
@@ -169,7 +117,7 @@ static void every_allocation(db_fixture *f, action act)
     char *after = state_of(f);
     for (int way = 0; way < 4; way++) {
         size_t n = 1;
-        while (!attempt(f, act, way & 1 ? SQLITES : OURS, n, way & 2, before, after))
+        while (!attempt(f, act, way & 1 ? FAULT_SQLITES : FAULT_OURS, n, way & 2, before, after))
             n += n < 200 ? 1 : 7;
         if (n == 1) print_message("no allocation of %s\n", way & 1 ? "SQLite" : "ours");
     }
@@ -252,7 +200,7 @@ static void test_reading(void **state)
 
 int main(void)
 {
-    make_failing();
+    faults_install();
     const struct CMUnitTest tests[] = {
         TEST(test_a_write),
         TEST(test_a_transaction_of_many_kinds_of_writes),

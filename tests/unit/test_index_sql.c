@@ -41,6 +41,8 @@ static void test_terms_and_conditions(void **state)
             expect(sg_index_term(sql, k), cases[i].terms[k]);
         expect(sg_index_where(sql), cases[i].where);
     }
+    expect(sg_index_term(sg_slice_of(NULL, 0), 0), "");
+    expect(sg_index_where(sg_slice_of(NULL, 0)), "");
 }
 
 int main(void)

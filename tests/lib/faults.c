@@ -1,0 +1,105 @@
+#include "lib/faults.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "lib/faulty_vfs.h"
+
+/* ---- SQLite's allocator ---- */
+
+static sqlite3_mem_methods plain;
+static atomic_size_t sqlite_calls, sqlite_fail_at;
+static atomic_bool sqlite_sticky;
+
+static bool sqlite_fails(void)
+{
+    size_t at = atomic_load(&sqlite_fail_at);
+    if (at == 0) return false;
+    size_t now = atomic_fetch_add(&sqlite_calls, 1) + 1;
+    return atomic_load(&sqlite_sticky) ? now >= at : now == at;
+}
+
+static void *failing_malloc(int n)
+{
+    return sqlite_fails() ? NULL : plain.xMalloc(n);
+}
+
+static void *failing_realloc(void *p, int n)
+{
+    return sqlite_fails() ? NULL : plain.xRealloc(p, n);
+}
+
+/* How many there were since the last call. */
+static size_t sqlite_set(size_t n, bool sticky)
+{
+    atomic_store(&sqlite_sticky, sticky);
+    atomic_store(&sqlite_fail_at, n);
+    return atomic_exchange(&sqlite_calls, 0);
+}
+
+void faults_install(void)
+{
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
+    sqlite3_mem_methods failing = plain;
+    failing.xMalloc = failing_malloc;
+    failing.xRealloc = failing_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
+    faulty_vfs_register_default();
+}
+
+/* ---- one fault ---- */
+
+static struct {
+    enum fault which;
+    size_t left; /* until it strikes */
+    bool sticky;
+    bool struck;
+} armed;
+
+static size_t set(size_t n, bool sticky)
+{
+    switch (armed.which) {
+    case FAULT_OURS:
+        return sg_mem_fail_at(n, sticky);
+    case FAULT_SQLITES:
+        return sqlite_set(n, sticky);
+    default:
+        return faulty_vfs_set(n, sticky);
+    }
+}
+
+void fault_arm(enum fault which, size_t n, bool sticky)
+{
+    armed.which = which;
+    armed.left = n;
+    armed.sticky = sticky;
+    armed.struck = false;
+    (void)set(n, sticky);
+}
+
+void fault_pause(void)
+{
+    size_t calls = set(0, false);
+    if (armed.left == 0) return;
+    armed.struck = armed.struck || calls >= armed.left;
+    armed.left = calls < armed.left ? armed.left - calls : armed.sticky ? 1 : 0;
+}
+
+void fault_resume(void)
+{
+    if (armed.left != 0) (void)set(armed.left, armed.sticky);
+}
+
+bool fault_disarm(void)
+{
+    fault_pause();
+    armed.left = 0;
+    return armed.struck;
+}
+
+const char *fault_name(enum fault which)
+{
+    static const char *const names[] = {"allocation of ours", "allocation of SQLite", "write"};
+    return names[which];
+}
