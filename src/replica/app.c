@@ -1,5 +1,7 @@
 #include "replica/app.h"
 
+#include "replica/intern.h"
+
 static void copy_text(char *to, size_t max, sg_slice text, int *err)
 {
     if (text.n > max) {
@@ -83,4 +85,19 @@ bool sg_app_pending(sg_replica *r, uint32_t id, int *err)
 int64_t sg_app_count_pending(sg_replica *r, int *err)
 {
     return one_int(sg_replica_stmt(r, SG_STMT_OUTBOX_COUNT, err), err);
+}
+
+bool sg_app_known(sg_replica *r, const sg_app *app, int64_t *n, int64_t *seq, int *err)
+{
+    uint32_t self = sg_self_client(r, err);
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_LAST, err);
+    if (s == NULL) return false;
+    sqlite3_bind_int64(s, 1, self);
+    sqlite3_bind_int64(s, 2, app->settled);
+    if (!sg_sql_row(s, err)) return false;
+    *n = sqlite3_column_int64(s, 0);
+    *seq = sqlite3_column_int64(s, 1);
+    sqlite3_reset(s);
+    /* A resync of a server put back is about to send all that again. */
+    return *seq > app->seq && !sg_app_restored(app);
 }

@@ -6,6 +6,7 @@
 #include "replica/intern.h"
 #include "replica/journal.h"
 #include "replica/key.h"
+#include "replica/loss.h"
 #include "replica/park.h"
 #include "replica/resync.h"
 
@@ -57,94 +58,6 @@ static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark 
                                                                            : verdict;
 }
 
-static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
-{
-    return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
-}
-
-/* ---- losses ---- */
-
-/* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
-static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
-{
-    size_t start = a->scratch.n;
-    sg_value v = sg_sql_value(sqlite3_column_value(row, column));
-    sg_value_to_json(&a->scratch, &v, t->columns[column].json);
-    return sg_slice_of(a->scratch.p + start, a->scratch.n - start);
-}
-
-/* A person's field of ours is replaced: look at the value before it goes. */
-static void lose_field(sg_apply *a, sg_table *t, const sg_field *own, int column,
-                       const sg_page_field *in, const sg_mark *winner, int *err)
-{
-    sg_buf_clear(&a->scratch);
-    sg_slice value = own->value;
-    if (column >= 0 && !own->has_value) {
-        sqlite3_stmt *row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-        if (row == NULL || !sg_sql_row(row, err)) return;
-        value = column_json(a, t, row, column);
-        sqlite3_reset(row);
-        if (*err == SG_OK) *err = a->scratch.err;
-    }
-    sg_loss loss = {.table = t,
-                    .key = sg_buf_view(&a->key),
-                    .field = own->name,
-                    .own = &own->mark,
-                    .value = value,
-                    .winner = winner,
-                    .now = in->value,
-                    .lost = in->lost,
-                    .hydrated = a->app.hydrated};
-    sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
-    a->journal = true;
-}
-
-/* What the deleted record says of lost writes to that field. */
-static const sg_lost *lost_of(sg_apply *a, const sg_page_record *in, uint32_t name, int *err)
-{
-    static const sg_lost none;
-    sg_slice text = sg_name_text(a->r, name, err);
-    for (size_t i = 0; i < in->count; i++)
-        if (sg_slice_eq(in->fields[i].name, text)) return in->fields[i].lost;
-    return &none;
-}
-
-/* The whole record goes: every field a person wrote here is looked at. */
-static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, const sg_mark *winner,
-                        int *err)
-{
-    sg_buf_clear(&a->image);
-    if (*err == SG_OK) *err = sg_row_to_json(a->r, t, sg_buf_view(&a->key), &a->image);
-    sg_record *rec = &a->rec.record;
-    for (size_t i = 0; i < rec->count && *err == SG_OK; i++) {
-        const sg_field *f = &rec->fields[i];
-        if (!is_own_person(a, &f->mark, err)) continue;
-        int column = sg_table_column(a->r, t, f->name, err);
-        sqlite3_stmt *row = NULL;
-        sg_slice value = f->value;
-        sg_buf_clear(&a->scratch);
-        if (column >= 0 && !f->has_value) {
-            row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-            if (row == NULL || !sg_sql_row(row, err)) continue;
-            value = column_json(a, t, row, column);
-            sqlite3_reset(row);
-        }
-        sg_loss loss = {.table = t,
-                        .key = sg_buf_view(&a->key),
-                        .field = f->name,
-                        .deleted = true,
-                        .own = &f->mark,
-                        .value = value,
-                        .winner = winner,
-                        .now = SG_LIT("null"),
-                        .lost = lost_of(a, in, f->name, err),
-                        .snapshot = sg_buf_view(&a->image),
-                        .hydrated = a->app.hydrated};
-        sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
-        a->journal = true;
-    }
-}
-
 /* ---- one record ---- */
 
 /* Column of a field's name; pages mostly send fields in one order, so begin behind the last hit. */
@@ -160,6 +73,15 @@ static int column_named(const sg_table *t, sg_slice name, size_t *hint)
     return -1;
 }
 
+/* The server has the write. Of one's own it is known which seq that got before: if that still
+ * holds, a server put back has the history up to there. */
+static void take_seq(sg_apply *a, sg_mark *m, int64_t seq, int *err)
+{
+    m->seq = seq;
+    if (!sg_app_restored(&a->app) || m->client != sg_self_client(a->r, err)) return;
+    if (sg_ack_seq(a->r, m->client, m->n, err) == seq && seq > a->proved) a->proved = seq;
+}
+
 static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
 {
     sg_record *rec = &a->rec.record;
@@ -172,9 +94,9 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     sg_field *f = sg_record_find(rec, name);
     if (f != NULL) {
         enum sg_merge verdict = decide(a, &f->mark, in->mark);
-        if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
+        if (verdict == SG_MERGE_SAME) take_seq(a, &f->mark, mark.seq, err);
         if (verdict != SG_MERGE_TAKE) return;
-        if (is_own_person(a, &f->mark, err)) lose_field(a, t, f, column, in, &mark, err);
+        if (sg_loss_is_own(a, &f->mark, err)) sg_loss_field(a, t, f, column, in, &mark, err);
     } else {
         f = sg_record_at(rec, name);
         if (f == NULL) {
@@ -194,10 +116,11 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     sg_record *rec = &a->rec.record;
     if (in->life == NULL) return rec->dead;
     enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+    if (verdict == SG_MERGE_SAME) take_seq(a, &rec->life, in->life->seq, err);
     if (verdict != SG_MERGE_TAKE) return rec->dead;
     sg_mark mark = mark_of(a, in->life, err);
     if (in->dead && !rec->dead && *err == SG_OK) {
-        lose_record(a, t, in, &mark, err);
+        sg_loss_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);
     }
     if (in->dead) sg_record_drop_fields(rec);
@@ -284,14 +207,13 @@ int sg_apply_close(sg_apply *a, bool last, int err)
 {
     if (err == SG_OK && last && a->app.resync) {
         err = sg_resync_finish(a);
-        a->app.resync = false;
-        a->app.reached = 0;
     }
     a->r->applying = true;
     if (err == SG_OK) err = sg_park_settle(a);
     a->r->applying = false;
     /* A resync compares the two epochs at its end. */
-    if (!a->app.resync && a->new_epoch[0] != '\0')
+    bool compared = !a->app.resync || sg_app_restored(&a->app);
+    if (compared && a->new_epoch[0] != '\0')
         memcpy(a->app.epoch, a->new_epoch, sizeof a->app.epoch);
     if (last) a->app.hydrated = true;
     sg_app_save(a->r, &a->app, &err);

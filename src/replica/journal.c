@@ -40,7 +40,7 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
     if (s == NULL) return;
     sg_buf lost;
     sg_buf_init(&lost, SG_LOST_MAX * 10);
-    sg_lost_pack(l->lost, &lost);
+    if (l->lost != NULL) sg_lost_pack(l->lost, &lost);
     sqlite3_bind_int64(s, 1, l->table->id);
     sg_sql_bind_blob(s, 2, l->key);
     sqlite3_bind_int64(s, 3, l->field);
@@ -66,11 +66,28 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
     sg_buf_deinit(&lost);
 }
 
+/* Once marks have come from the server they say it themselves: after a resync for good. */
+static int64_t own_seq_of(sg_replica *r, const sg_mark *own, int *err)
+{
+    return own->seq != 0 ? own->seq : sg_ack_seq(r, own->client, own->n, err);
+}
+
+static enum sg_judgement judge(const sg_loss *l, int64_t own_seq)
+{
+    /* A seq of a history that is gone says nothing about this one: the write is not in it. */
+    if (l->restored && own_seq > l->proved) return SG_JUDGE_LOST;
+    return sg_conflict_judge(own_seq, l->winner->seq, l->lost);
+}
+
 void sg_journal_loss(sg_replica *r, const sg_loss *l, int64_t *raised, int *err)
 {
     if (*err != SG_OK || sg_slice_eq(l->value, SG_LIT("null"))) return;
-    int64_t own_seq = sg_ack_seq(r, l->own->client, l->own->n, err);
-    enum sg_judgement verdict = sg_conflict_judge(own_seq, l->winner->seq, l->lost);
+    if (l->lost == NULL) {
+        /* Kept, but not announced: a conflict is what is known to be one (L5, L6). */
+        if (!is_known(r, l, err)) add(r, l, "quiet", err);
+        return;
+    }
+    enum sg_judgement verdict = judge(l, own_seq_of(r, l->own, err));
     if (*err != SG_OK || verdict == SG_JUDGE_SEEN || is_known(r, l, err)) return;
     add(r, l, state_of(verdict, l->hydrated), err);
     *raised += verdict == SG_JUDGE_LOST && l->hydrated;
@@ -153,6 +170,16 @@ void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
         }
     }
     if (s != NULL) sqlite3_reset(s);
+}
+
+void sg_journal_unsettled(sg_replica *r, uint32_t app, int64_t *raised, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_UNSETTLED, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, app);
+    sqlite3_bind_int64(s, 2, sg_replica_now(r));
+    sg_sql_done(s, err);
+    if (*err == SG_OK) *raised += sqlite3_changes(r->db);
 }
 
 void sg_journal_expire(sg_replica *r, int *err)

@@ -23,10 +23,12 @@ typedef struct sg_loss {
     const sg_mark *own;
     sg_slice value; /* JSON */
     const sg_mark *winner;
-    sg_slice now; /* JSON of what is there now; null for a delete */
-    const sg_lost *lost;
-    sg_slice snapshot; /* JSON object of the row before a delete; empty otherwise */
+    sg_slice now;        /* JSON of what is there now; null for a delete */
+    const sg_lost *lost; /* NULL: nobody knows any more who saw what */
+    sg_slice snapshot;   /* JSON object of the row before a delete; empty otherwise */
     bool hydrated;
+    bool restored; /* the server was put back: acknowledgements above `proved` are not its own */
+    int64_t proved;
 } sg_loss;
 
 /* True if the journal holds anything at all. */
@@ -44,6 +46,9 @@ void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
 /* Acknowledgements have come: judge what was in doubt. */
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
+/* Doubts of an app that no acknowledgement will settle any more: the server was put back, and what
+ * was on its way is not sent again because something newer is there. They lost. */
+void sg_journal_unsettled(sg_replica *r, uint32_t app, int64_t *raised, int *err);
 /* Drop what is older than the configured age. */
 void sg_journal_expire(sg_replica *r, int *err);
 

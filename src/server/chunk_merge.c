@@ -50,7 +50,7 @@ static int find_history(sg_applier *a, int64_t seq, sg_history_row *row, bool *f
         *found = true;
         return SG_OK;
     }
-    return a->store->ops->get_history(a->writer, seq, row, found);
+    return a->store->ops->get_history(a->store->ops->writer_view(a->writer), seq, row, found);
 }
 
 /* Has a change without a number that lost come before? It is known by its client and time (L8). */

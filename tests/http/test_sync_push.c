@@ -179,7 +179,8 @@ static void whole_requests_are_refused_with_a_code(void **state)
         {"{'clientId':'c','schemaVersion':0}", 400, "bad_request"},
         {"{'clientId':'c','schemaVersion':3}", 426, "client_too_new"},
         {"{'clientId':'c','since':'2020'}", 400, "bad_cursor"},
-        {"{'clientId':'c','since':'c0000000000000000-0000000000000000'}", 410, "resync_required"},
+        {"{'clientId':'c','since':'c0000000000000000-0000000000000000-00000000'}", 410,
+         "resync_required"},
         {"{'clientId':'c','epoch':'0000000000000000'}", 410, "resync_required"},
         {"{'clientId':'c','changes':[{'n':2},{'n':1}]}", 400, "bad_request"},
     };

@@ -257,6 +257,30 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
     assert_same(a, c, ROWS);
 }
 
+static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('gone',1,1),('other',1,1)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(b, "UPDATE t SET a='typed at b' WHERE id='gone'");
+    device_sync(b);
+    device_exec(a, "DELETE FROM t");
+    device_sync(a);
+    world_purge(w);
+    device_sync(b);
+    assert_rows(b, ROWS, "");
+    assert_rows(b, "SELECT count(*) FROM sigla_conflicts", "0\n");
+    assert_rows(
+        b, "SELECT key,field,kind,wasLocal,nowServer,serverOrigin,state FROM sigla_conflicts(1)",
+        "gone|a|deleted|\"typed at b\"|null|server-replay|quiet\n");
+    device_exec(b, "SELECT sigla_restore(id) FROM sigla_conflicts(1)");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, ROWS, "gone|typed at b|1\n");
+}
+
 /* ---- L13
  * ------------------------------------------------------------------------------------------ */
 
@@ -512,6 +536,7 @@ int main(void)
         T(L9_children_before_their_parents_wait_for_them),
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
+        T(L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes),
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),

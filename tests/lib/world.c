@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 #include "server/answer.h"
+#include "server/http.h"
+#include "server/known.h"
 
 #define USER "ann"
 
@@ -18,12 +20,8 @@ static void check(int err)
     if (err != SG_OK) fail_msg("the world's server failed: %s", sg_err_text(err));
 }
 
-void world_open(world *w)
+static void open_server(world *w)
 {
-    *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}};
-    const char *tmp = getenv("TMPDIR");
-    snprintf(w->dir, sizeof w->dir, "%s/worldXXXXXX", tmp != NULL ? tmp : "/tmp");
-    if (mkdtemp(w->dir) == NULL) fail_msg("no temporary folder");
     char path[300];
     snprintf(path, sizeof path, "%s/server.db", w->dir);
     check(sg_store_sqlite_open(path, &w->store));
@@ -31,6 +29,44 @@ void world_open(world *w)
     check(w->store.ops->view_new(w->store.impl, &w->view));
     w->applier = sg_applier_new(&w->store);
     assert_non_null(w->applier);
+}
+
+static void close_server(world *w)
+{
+    sg_applier_free(w->applier);
+    w->store.ops->view_free(w->view);
+    sg_store_close(&w->store);
+}
+
+void world_open(world *w)
+{
+    *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}};
+    const char *tmp = getenv("TMPDIR");
+    snprintf(w->dir, sizeof w->dir, "%s/worldXXXXXX", tmp != NULL ? tmp : "/tmp");
+    if (mkdtemp(w->dir) == NULL) fail_msg("no temporary folder");
+    open_server(w);
+}
+
+static void run(const char *format, const char *dir)
+{
+    char command[1000];
+    snprintf(command, sizeof command, format, dir, dir, dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* A closed store is one file. */
+void world_backup(world *w)
+{
+    close_server(w);
+    run("cp '%s/server.db' '%s/backup.db'", w->dir);
+    open_server(w);
+}
+
+void world_put_back(world *w)
+{
+    close_server(w);
+    run("cp '%s/backup.db' '%s/server.db'", w->dir);
+    open_server(w);
 }
 
 /* Nothing of ours may keep the connection open. */
@@ -48,27 +84,15 @@ void world_close(world *w)
         close_db(w->devices[i]);
         free(w->devices[i]);
     }
-    sg_applier_free(w->applier);
-    w->store.ops->view_free(w->view);
-    sg_store_close(&w->store);
-    char command[400];
-    snprintf(command, sizeof command, "rm -rf '%s'", w->dir);
-    assert_int_equal(system(command), 0);
+    close_server(w);
+    run("rm -rf '%s'", w->dir);
 }
 
 /* ---- the server ---- */
 
 static int refusal(int code, sg_buf *out)
 {
-    sg_jsonw w;
-    sg_jsonw_init(&w, out);
-    sg_jsonw_object(&w);
-    sg_jsonw_k(&w, "error");
-    sg_jsonw_object(&w);
-    sg_jsonw_kstr(&w, "code", sg_slice_str(sg_err_code(code)));
-    sg_jsonw_kstr(&w, "message", sg_slice_str(sg_err_text(code)));
-    sg_jsonw_object_end(&w);
-    sg_jsonw_object_end(&w);
+    sg_http_error_body(out, code, SG_LIT(""));
     return sg_err_http(code);
 }
 
@@ -128,6 +152,11 @@ static sg_slice parameter(const char *url, const char *name)
     return sg_slice_of(at, strcspn(at, "&"));
 }
 
+static int64_t number(const char *url, const char *name)
+{
+    return strtoll(parameter(url, name).p, NULL, 10);
+}
+
 static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
 {
     sg_delta_spec spec = {.scope = SG_LIT("u:" USER),
@@ -140,8 +169,15 @@ static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
     sg_arena arena;
     sg_arena_init(&arena);
     sg_delta_page page = {0};
-    err = read_page(w, &spec, &page, &arena);
+    const sg_known known = {spec.self, number(url, "ackedN="), number(url, "ackedSeq=")};
+    int64_t newest;
+    check(w->store.ops->view_begin(w->view, &newest));
+    err = sg_known_check(&w->store, w->view, newest, &known);
     w->store.ops->view_end(w->view);
+    if (err == SG_OK) {
+        err = read_page(w, &spec, &page, &arena);
+        w->store.ops->view_end(w->view);
+    }
     if (err == SG_OK) sg_answer_page(&page, w->epoch, w->now_us, out);
     sg_delta_deinit(&page);
     sg_arena_deinit(&arena);
