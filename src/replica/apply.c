@@ -46,6 +46,30 @@ static sg_mark mark_of(sg_apply *a, const sg_page_mark *m, int *err)
                      .restamped = m->restamped};
 }
 
+/* The server's stamp stands for a write that was sent from here, too: it may have given it another
+ * time, and the answer that said so may have been lost (L14). */
+static bool is_same_write(const sg_mark *cur, const sg_mark *in)
+{
+    return cur->n != 0 && cur->n == in->n && cur->client == in->client;
+}
+
+/* The server has a write of ours. It is known which seq that had got before: if that still holds, a
+ * server put back has our history up to there. */
+static void note_proved(sg_apply *a, const sg_mark *m, int *err)
+{
+    if (!sg_app_restored(&a->app) || m->client != sg_self_client(a->r, err)) return;
+    if (sg_ack_seq(a->r, m->client, m->n, err) == m->seq && m->seq > a->proved) a->proved = m->seq;
+}
+
+/* No stamp of a page lies beyond the bound as its server sees it, whatever the time is here. */
+static void follow(sg_apply *a, int64_t at_us)
+{
+    int64_t now_us = sg_replica_now(a->r), there_us = a->page->server_us;
+    if (there_us > 0 && there_us - a->counters.clock.offset_us > now_us)
+        now_us = there_us - a->counters.clock.offset_us;
+    sg_clock_follow(&a->counters.clock, at_us, now_us);
+}
+
 static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in)
 {
     if (cur->at_us != in->at_us) return in->at_us > cur->at_us ? SG_MERGE_TAKE : SG_MERGE_KEEP;
@@ -73,15 +97,6 @@ static int column_named(const sg_table *t, sg_slice name, size_t *hint)
     return -1;
 }
 
-/* The server has the write. Of one's own it is known which seq that got before: if that still
- * holds, a server put back has the history up to there. */
-static void take_seq(sg_apply *a, sg_mark *m, int64_t seq, int *err)
-{
-    m->seq = seq;
-    if (!sg_app_restored(&a->app) || m->client != sg_self_client(a->r, err)) return;
-    if (sg_ack_seq(a->r, m->client, m->n, err) == seq && seq > a->proved) a->proved = seq;
-}
-
 static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
 {
     sg_record *rec = &a->rec.record;
@@ -92,9 +107,14 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     sg_mark mark = mark_of(a, in->mark, err);
     if (*err != SG_OK) return;
     sg_field *f = sg_record_find(rec, name);
+    if (f != NULL && is_same_write(&f->mark, &mark)) {
+        note_proved(a, &mark, err);
+        f->mark = mark;
+        return;
+    }
     if (f != NULL) {
         enum sg_merge verdict = decide(a, &f->mark, in->mark);
-        if (verdict == SG_MERGE_SAME) take_seq(a, &f->mark, mark.seq, err);
+        if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
         if (verdict != SG_MERGE_TAKE) return;
         if (sg_loss_is_own(a, &f->mark, err)) sg_loss_field(a, t, f, column, in, &mark, err);
     } else {
@@ -106,7 +126,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
     }
     *f = (sg_field){.name = name, .mark = mark, .has_value = true, .value = in->value};
     a->count.fields++;
-    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    follow(a, mark.at_us);
     if (a->journal) sg_journal_now(a->r, t, sg_buf_view(&a->key), name, in->value, &mark, err);
 }
 
@@ -115,10 +135,15 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
 {
     sg_record *rec = &a->rec.record;
     if (in->life == NULL) return rec->dead;
-    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
-    if (verdict == SG_MERGE_SAME) take_seq(a, &rec->life, in->life->seq, err);
-    if (verdict != SG_MERGE_TAKE) return rec->dead;
     sg_mark mark = mark_of(a, in->life, err);
+    if (rec->has_life && is_same_write(&rec->life, &mark)) {
+        note_proved(a, &mark, err);
+        rec->life = mark;
+        return rec->dead;
+    }
+    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+    if (verdict == SG_MERGE_SAME) rec->life.seq = mark.seq;
+    if (verdict != SG_MERGE_TAKE) return rec->dead;
     if (in->dead && !rec->dead && *err == SG_OK) {
         sg_loss_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);
@@ -128,7 +153,7 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     rec->has_life = true;
     rec->dead = in->dead;
     rec->life = mark;
-    sg_clock_follow(&a->counters.clock, mark.at_us, sg_replica_now(a->r));
+    follow(a, mark.at_us);
     return rec->dead;
 }
 
@@ -190,6 +215,7 @@ int sg_apply_page(sg_apply *a, sg_slice json)
     sg_page page;
     int err = sg_page_open(&page, json, &arena);
     if (err == SG_OK) err = page_ids(a, &page);
+    a->page = &page;
     a->r->applying = true;
     bool got = err == SG_OK;
     for (sg_page_record rec; got && err == SG_OK;) {
@@ -198,6 +224,7 @@ int sg_apply_page(sg_apply *a, sg_slice json)
         sg_arena_reset(&a->one);
     }
     a->r->applying = false;
+    a->page = NULL;
     if (err == SG_OK) err = take_cursor(a, &page);
     sg_arena_deinit(&arena);
     return err;

@@ -101,6 +101,15 @@ int sg_apply_base(sg_applier *a, const sg_change *c, int64_t *base)
 
 /* ---- numbers that were answered before (L8) ---- */
 
+/* The time that a change was given: it is the greatest of its own, which lay beyond the bound. */
+static int64_t restamped_at(const sg_history *h)
+{
+    int64_t at_us = h->at_us;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->fields[i].at_us > at_us) at_us = h->fields[i].at_us;
+    return at_us;
+}
+
 /* Is the number's committed change the one that comes again? Another one under the same number was
  * written by a copy of the database (L13). */
 static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
@@ -118,6 +127,8 @@ static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
                 (h.restamped || h.at_us == c->at_us);
     if (err == SG_OK && same) err = ops->record_ref(a->writer, record, &ref, &found);
     if (err == SG_OK && same && found) same = sg_slice_eq(ref.key, c->id);
+    const sg_push_restamp restamp = {c->n, restamped_at(&h), c->table, c->id};
+    if (err == SG_OK && same && h.restamped) err = sg_push_restamp_add(&a->push->result, &restamp);
     if (err == SG_OK && !same) {
         a->push->result.err = SG_CLIENTCOPIED;
         a->push->result.detail = "another change was sent under the same number";

@@ -88,6 +88,8 @@ static void note_writer(reading *r, const sg_mark *m)
 
 static void note_writers(reading *r)
 {
+    /* Who wrote it last needs it as well. */
+    if (r->record.again_seq > r->spec->since.from) r->page->alone = false;
     if (r->record.has_life) note_writer(r, &r->record.life);
     for (size_t i = 0; i < r->record.count; i++)
         note_writer(r, &r->record.fields[i].mark);

@@ -412,6 +412,11 @@ static void L14_a_stamp_beyond_the_bound_is_renewed_alone(void **state)
     snprintf(given, sizeof given, "%s", sync_text(r, "restamped.0.at"));
     assert_true(strcmp(given, near) < 0);
     json_decref(r);
+    /* A number gets one answer, and all of it again (L8). */
+    r = push(w, w->ann, "c1", changes);
+    sync_assert_count(r, "restamped", 1);
+    sync_assert_text(r, "restamped.0.at", given);
+    json_decref(r);
     r = pull(w, "");
     sync_assert_text(r, "serverChanges.0.marks.0.0", given);
     sync_assert_int(r, "serverChanges.0.marks.0.6", 1);
