@@ -83,7 +83,8 @@ static int note_deleted(sg_record *r, const sg_arrival *in, sg_arena *arena)
 typedef struct merging {
     const sg_clients *clients;
     sg_arena *arena;
-    bool was_dead; /* the record, before the arrival */
+    bool was_dead;       /* the record, before the arrival */
+    int64_t revived_seq; /* before it, too */
 } merging;
 
 /* Whoever writes over what it has applied shows its own write from then on. If that is the lesser
@@ -137,6 +138,8 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
     enum sg_merge verdict = sg_merge_decide(fresh ? NULL : &cur, f->value, &now, cf->value);
     tally(count, verdict);
     if (verdict == SG_MERGE_SAME) return SG_OK;
+    /* Its writer may have dropped it with the row, and does not know what has become of it. */
+    if (m->revived_seq > in->base) r->again_seq = in->seq;
     /* Writers without numbers send whole rows: what they say again is theirs already. */
     bool differs = in->change->n != 0 || !sg_slice_eq(f->value, cf->value);
     if (verdict == SG_MERGE_KEEP && differs && had_applied(&f->mark, in)) r->again_seq = in->seq;
@@ -155,7 +158,7 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
 int sg_merge_arrival(sg_record *record, const sg_arrival *in, const sg_clients *clients,
                      sg_arena *arena, sg_merge_count *count)
 {
-    const merging m = {clients, arena, record->dead};
+    const merging m = {clients, arena, record->dead, record->revived_seq};
     *count = (sg_merge_count){0};
     int err = merge_life(record, in, &m, count);
     for (size_t i = 0; i < in->change->field_count && err == SG_OK; i++)

@@ -48,6 +48,14 @@ void sg_app_save(sg_replica *r, const sg_app *app, int *err)
     sg_sql_done(s, err);
 }
 
+static uint32_t one_id(sqlite3_stmt *s, int *err)
+{
+    if (s == NULL || !sg_sql_row(s, err)) return 0;
+    uint32_t id = sg_sql_u32(s, 0, err);
+    sqlite3_reset(s);
+    return id;
+}
+
 static int64_t one_int(sqlite3_stmt *s, int *err)
 {
     if (s == NULL || !sg_sql_row(s, err)) return 0;
@@ -60,15 +68,15 @@ uint32_t sg_app_after(sg_replica *r, uint32_t after, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_NEXT, err);
     if (s != NULL) sqlite3_bind_int64(s, 1, after);
-    return (uint32_t)one_int(s, err);
+    return one_id(s, err);
 }
 
 uint32_t sg_app_named(sg_replica *r, sg_slice name, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_ID, err);
     if (s != NULL) sg_sql_bind_text(s, 1, name);
-    int64_t id = one_int(s, err);
-    if (id != 0 || *err != SG_OK) return (uint32_t)id;
+    uint32_t id = one_id(s, err);
+    if (id != 0 || *err != SG_OK) return id;
     s = sg_replica_stmt(r, SG_STMT_APP_ADD, err);
     if (s != NULL) sg_sql_bind_text(s, 1, name);
     sg_sql_done(s, err);

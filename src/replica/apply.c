@@ -97,7 +97,8 @@ static int column_named(const sg_table *t, sg_slice name, size_t *hint)
     return -1;
 }
 
-static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
+static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool anew, size_t *hint,
+                       int *err)
 {
     sg_record *rec = &a->rec.record;
     int column = column_named(t, in->name, hint);
@@ -106,6 +107,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
                                 : sg_intern_name(a->r, in->name, err);
     sg_mark mark = mark_of(a, in->mark, err);
     if (*err != SG_OK) return;
+    if (anew && a->journal) sg_journal_relist(a->r, t, sg_buf_view(&a->key), name, in->lost, err);
     sg_field *f = sg_record_find(rec, name);
     if (f != NULL && is_same_write(&f->mark, &mark)) {
         note_proved(a, &mark, err);
@@ -177,7 +179,7 @@ static int apply_record(sg_apply *a, const sg_page_record *in)
     bool dead = take_life(a, t, in, &err);
     size_t hint = 0;
     for (size_t i = 0; i < in->count && !dead && err == SG_OK; i++)
-        take_field(a, t, &in->fields[i], &hint, &err);
+        take_field(a, t, &in->fields[i], in->life != NULL, &hint, &err);
     if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
     sg_rec_save(a->r, &a->rec, t, key, &err);
     if (a->app.resync) sg_resync_seen(a->r, t, key, &err);
@@ -244,6 +246,7 @@ int sg_apply_close(sg_apply *a, bool last, int err)
         memcpy(a->app.epoch, a->new_epoch, sizeof a->app.epoch);
     if (last) a->app.hydrated = true;
     sg_app_save(a->r, &a->app, &err);
+    if (a->journal) sg_journal_settle(a->r, &a->count.conflicts, &err);
     sg_counters_store(a->r, &a->counters, &err);
     sg_rec_deinit(&a->rec);
     sg_arena_deinit(&a->one);

@@ -150,6 +150,23 @@ static void forget_entry(sg_replica *r, int64_t id, int *err)
     sg_sql_done(s, err);
 }
 
+void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_lost *lost, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_RELIST, err);
+    if (s == NULL) return;
+    sg_buf packed;
+    sg_buf_init(&packed, SG_LOST_MAX * 10);
+    sg_lost_pack(lost, &packed);
+    if (*err == SG_OK) *err = packed.err;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    sqlite3_bind_int64(s, 3, field);
+    sg_sql_bind_blob(s, 4, sg_buf_view(&packed));
+    sg_sql_done(s, err);
+    sg_buf_deinit(&packed);
+}
+
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
 {
     uint32_t self = sg_self_client(r, err);
@@ -158,6 +175,9 @@ void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
         int64_t id = sqlite3_column_int64(s, 0);
         int64_t seq = sg_ack_seq(r, self, sqlite3_column_int64(s, 1), err);
         if (seq == 0) continue;
+        /* A deleted record may have been brought back before the write arrived: that is known when
+         * the pages have come so far. */
+        if (sqlite3_column_int(s, 5) != 0 && seq > sqlite3_column_int64(s, 6)) continue;
         sg_lost lost;
         *err = sg_lost_unpack(&lost, sg_sql_blob(s, 3));
         enum sg_judgement verdict = sg_conflict_judge(seq, sqlite3_column_int64(s, 2), &lost);
@@ -221,14 +241,15 @@ static int entry_load(sg_replica *r, int64_t id, entry *e)
                             : sg_replica_fail(r, SG_NOTFOUND,
                                               "there is no conflict %lld: see sigla_conflicts()",
                                               (long long)id);
-    e->table = sg_table_id(r, (uint32_t)sqlite3_column_int64(s, 0));
+    e->table = sg_table_id(r, sg_sql_u32(s, 0, &err));
     sg_buf_slice(&e->key, sg_sql_blob(s, 1));
-    e->field = (uint32_t)sqlite3_column_int64(s, 2);
+    e->field = sg_sql_u32(s, 2, &err);
     sg_slice state = sg_sql_text(s, 4);
     e->waiting = sg_slice_eq(state, SG_LIT("open")) || sg_slice_eq(state, SG_LIT("quiet"));
     sg_buf_slice(&e->value, sg_sql_text(s, 5));
     sg_buf_slice(&e->snapshot, sg_sql_text(s, 6));
     sqlite3_reset(s);
+    if (err != SG_OK) return err;
     if (e->key.err != SG_OK) return e->key.err;
     if (e->value.err != SG_OK) return e->value.err;
     if (e->snapshot.err != SG_OK) return e->snapshot.err;

@@ -44,7 +44,10 @@ void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const
                            int *err);
 /* The record was deleted: nothing is there now in any of its fields. */
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
-/* Acknowledgements have come: judge what was in doubt. */
+/* The record has come anew, and alive: what was deleted in doubt is judged by this list alone. */
+void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_lost *lost, int *err);
+/* Acknowledgements or pages have come: judge what was in doubt and can be judged now. */
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
 /* Doubts of an app that no acknowledgement will settle any more: the server was put back, and what
  * was on its way is not sent again because something newer is there. They lost. */

@@ -118,10 +118,11 @@ int sg_outbox_close(sg_outbox_writer *w, int err)
 
 sg_outbox_row sg_outbox_read(sqlite3_stmt *s)
 {
+    int err = SG_OK;
     return (sg_outbox_row){.n = sqlite3_column_int64(s, 0),
                            .count = sqlite3_column_int64(s, 1),
                            .tx_last = sqlite3_column_int64(s, 2),
-                           .app = (uint32_t)sqlite3_column_int64(s, 3),
+                           .app = sg_sql_u32(s, 3, &err),
                            .at_us = sqlite3_column_int64(s, 4),
                            .base = sqlite3_column_int64(s, 5),
                            .ops = sg_sql_blob(s, 6)};

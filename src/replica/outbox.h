@@ -45,7 +45,7 @@ sg_buf *sg_outbox_op(sg_outbox_writer *w, uint32_t app, const sg_packed_op *op);
 /* Stamp and store everything if err is SG_OK; free in any case. */
 int sg_outbox_close(sg_outbox_writer *w, int err);
 
-/* Read the row a statement of OUTBOX_* stands on. */
+/* Read the row a statement of OUTBOX_* stands on. app is 0, which is none, if it is damaged. */
 sg_outbox_row sg_outbox_read(sqlite3_stmt *s);
 
 #endif

@@ -176,6 +176,47 @@ static void L2_a_lesser_insert_or_delete_is_told_too(void **state)
     assert_same(a, fresh, MARKS);
 }
 
+/* What the server has for d comes by its stream, before d has pushed anything. */
+static void stream(world *w, device *d)
+{
+    sigla_action a;
+    sg_buf page;
+    sg_buf_init(&page, (size_t)1 << 24);
+    assert_int_equal(sigla_session_stream_request(d->session, 0, &a), SIGLA_OK);
+    char *url = sqlite3_mprintf("/sync/default/pull?%s", strchr(a.url, '?') + 1);
+    assert_int_equal(world_request(w, "GET", url, SG_LIT(""), &page), 200);
+    sqlite3_free(url);
+    assert_int_equal(sigla_session_stream(d->session, 0, "event: changes\ndata: ", 21), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(d->session, 0, page.p, page.n), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(d->session, 0, "\n\n", 2), SIGLA_OK);
+    sg_buf_deinit(&page);
+}
+
+static void L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again(void **state)
+{
+    world *w = *state;
+    static const char *const revivals[] = {"INSERT INTO t VALUES('k2','again',0)",
+                                           "INSERT INTO t VALUES('k2',NULL,0)"};
+    for (int greater = 0; greater < 2; greater++) {
+        device *a, *b;
+        begin_with_two_rows(w, &a, &b);
+        device_exec(a, "UPDATE t SET a='waits' WHERE id='k2'");
+        device_exec(b, "DELETE FROM t WHERE id='k2'");
+        device_sync(b);
+        stream(w, a);
+        assert_rows(a, "SELECT id FROM t WHERE id='k2'", "");
+        /* It is younger, or older, than what the record comes back with. */
+        if (greater == 1) b->skew_us = -1000000;
+        device_exec(b, revivals[greater]);
+        device_sync(b);
+        stream(w, a);
+        device_sync(a);
+        assert_level(a, b);
+        device_exec(a, "DELETE FROM t");
+        assert_level(a, b);
+    }
+}
+
 /* ---- L4
  * ------------------------------------------------------------------------------------------- */
 
@@ -633,6 +674,7 @@ int main(void)
         T(L2_who_wrote_the_lesser_over_what_it_had_seen_is_told),
         T(L2_who_is_told_with_the_answer_lost_is_told_again),
         T(L2_a_lesser_insert_or_delete_is_told_too),
+        T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
         T(L9_a_refused_change_stands_alone_and_can_be_retried),
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
