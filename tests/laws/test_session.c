@@ -200,13 +200,13 @@ static void L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again(void 
     for (int greater = 0; greater < 2; greater++) {
         device *a, *b;
         begin_with_two_rows(w, &a, &b);
-        device_exec(a, "UPDATE t SET a='waits' WHERE id='k2'");
         device_exec(b, "DELETE FROM t WHERE id='k2'");
         device_sync(b);
+        device_exec(a, "UPDATE t SET a='waits' WHERE id='k2'");
         stream(w, a);
         assert_rows(a, "SELECT id FROM t WHERE id='k2'", "");
         /* It is younger, or older, than what the record comes back with. */
-        if (greater == 1) b->skew_us = -1000000;
+        b->skew_us = greater == 1 ? -INT64_C(10000000) : 0;
         device_exec(b, revivals[greater]);
         device_sync(b);
         stream(w, a);
