@@ -3,6 +3,7 @@
  *
  * X(NAME, code text, HTTP status, retryable, sentence)
  *   code text   what travels in JSON answers and is printed by the CLI; never changes once released
+ *               (server_restored travels as the detail of resync_required)
  *   HTTP status what a server answers with; 0 where the error never leaves a device
  *   retryable   1 if the same request may succeed later without a change by the caller
  */
@@ -33,6 +34,7 @@
     X(CONFLICT, "conflict", 409, 0, "the state does not allow this")                               \
     X(CLIENTCOPIED, "client_copied", 409, 0, "another database pushes under this client id")       \
     X(RESYNC, "resync_required", 410, 0, "the cursor is older than what the server still keeps")   \
+    X(RESTORED, "server_restored", 410, 0, "the server lacks what this client has seen of it")     \
     X(TOONEW, "client_too_new", 426, 0, "this server is older than the client")                    \
     X(RATE, "rate_limited", 429, 1, "too many requests")                                           \
     X(HEADERS, "headers_too_large", 431, 0, "the request's headers are too large")                 \

@@ -83,8 +83,16 @@ static int note_deleted(sg_record *r, const sg_arrival *in, sg_arena *arena)
 typedef struct merging {
     const sg_clients *clients;
     sg_arena *arena;
-    bool was_dead; /* the record, before the arrival */
+    bool was_dead;       /* the record, before the arrival */
+    int64_t revived_seq; /* before it, too */
 } merging;
+
+/* Whoever writes over what it has applied shows its own write from then on. If that is the lesser
+ * one, because a clock went back, it has to be told (L2). */
+static bool had_applied(const sg_mark *cur, const sg_arrival *in)
+{
+    return cur->client == in->client || cur->seq <= in->base;
+}
 
 static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_merge_count *count)
 {
@@ -97,6 +105,7 @@ static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_m
     sg_slice new_value = c->op == SG_OP_DELETE ? SG_LIT("d") : SG_LIT("a");
     enum sg_merge verdict = sg_merge_decide(r->has_life ? &cur : NULL, cur_value, &now, new_value);
     tally(count, verdict);
+    if (verdict == SG_MERGE_KEEP && had_applied(&r->life, in)) r->again_seq = in->seq;
     if (verdict != SG_MERGE_TAKE) return SG_OK;
     int err = SG_OK;
     if (c->op == SG_OP_DELETE && !r->dead) err = note_deleted(r, in, m->arena);
@@ -129,6 +138,11 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
     enum sg_merge verdict = sg_merge_decide(fresh ? NULL : &cur, f->value, &now, cf->value);
     tally(count, verdict);
     if (verdict == SG_MERGE_SAME) return SG_OK;
+    /* Its writer may have dropped it with the row, and does not know what has become of it. */
+    if (m->revived_seq > in->base) r->again_seq = in->seq;
+    /* Writers without numbers send whole rows: what they say again is theirs already. */
+    bool differs = in->change->n != 0 || !sg_slice_eq(f->value, cf->value);
+    if (verdict == SG_MERGE_KEEP && differs && had_applied(&f->mark, in)) r->again_seq = in->seq;
     int err = SG_OK;
     if (is_lost_on_arrival(r, &f->mark, in, verdict)) err = note_lost(&f->lost, in->seq, m->arena);
     if (verdict == SG_MERGE_KEEP) return err;
@@ -144,7 +158,7 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
 int sg_merge_arrival(sg_record *record, const sg_arrival *in, const sg_clients *clients,
                      sg_arena *arena, sg_merge_count *count)
 {
-    const merging m = {clients, arena, record->dead};
+    const merging m = {clients, arena, record->dead, record->revived_seq};
     *count = (sg_merge_count){0};
     int err = merge_life(record, in, &m, count);
     for (size_t i = 0; i < in->change->field_count && err == SG_OK; i++)

@@ -53,6 +53,10 @@ typedef struct sg_record {
     /* Seq of the last change that brought the record back from the dead, 0 if none: all older
      * writes were judged when a tombstone covered them (L5). */
     int64_t revived_seq;
+    /* Seq of the last change whose writer shows something else than is here, 0 if none: what lost to
+     * what it had applied, or came to a record it may have seen dead. To who has not got so far
+     * the whole record is news (L2). */
+    int64_t again_seq;
     sg_field *fields; /* ascending by name */
     size_t count;
     size_t cap;

@@ -1,7 +1,7 @@
 /*
  * Packed records.
  *
- *   record  := header [nmarks] mark{nmarks} revived? values? lists?
+ *   record  := header [nmarks] mark{nmarks} revived? again? values? lists?
  *   header  := bits below
  *   mark    := byte(which of these differ from the previous mark's | count of runs << 3)
  *              zigzag(at - previous at) zigzag(n - previous n) [zigzag(seq - previous seq)]
@@ -9,6 +9,7 @@
  *   runs    := [varint(count - 31), if the byte says 31], then per run
  *              varint(first name - end of the run before) varint(length - 1)
  *   revived := zigzag(seq of the life - revived_seq) (only if REVIVED)
+ *   again   := varint(again_seq) (only if AGAIN)
  *   values  := for each field by ascending name: 0, or length + 1 and the bytes (only if VALUES)
  *   lists   := count, then per list: field's index, length, bytes (only if LISTS)
  *
@@ -32,7 +33,8 @@ enum {
     LISTS = 8,
     ONE_MARK = 16, /* nmarks is 1 and left out */
     REVIVED = 32,
-    HEADER_BITS = 63
+    AGAIN = 64,
+    HEADER_BITS = 127
 };
 
 /* The first byte of a mark. */
@@ -115,6 +117,7 @@ static uint8_t header_of(const sg_record *r, const mark_set *set)
     if (r->has_life) h |= HAS_LIFE;
     if (set->count == 1) h |= ONE_MARK;
     if (r->revived_seq != 0) h |= REVIVED;
+    if (r->again_seq != 0) h |= AGAIN;
     for (size_t i = 0; i < r->count; i++) {
         if (r->fields[i].has_value) h |= VALUES;
         if (r->fields[i].lost.n != 0) h |= LISTS;
@@ -158,6 +161,7 @@ static void pack(const sg_record *r, mark_set *set, sg_buf *out)
         (void)put_runs(r, set, i, out);
     }
     if (header & REVIVED) sg_buf_zigzag(out, r->life.seq - r->revived_seq);
+    if (header & AGAIN) sg_buf_varint(out, (uint64_t)r->again_seq);
     if (header & VALUES) put_values(r, out);
     if (header & LISTS) put_lists(r, out);
 }
@@ -296,6 +300,13 @@ static void get_revived(sg_reader *in, sg_record *r)
     if (r->revived_seq <= 0) in->err = SG_CORRUPT;
 }
 
+static void get_again(sg_reader *in, sg_record *r)
+{
+    uint64_t seq = sg_read_varint(in);
+    if (seq == 0 || seq > INT64_MAX) in->err = SG_CORRUPT;
+    r->again_seq = (int64_t)seq;
+}
+
 int sg_record_unpack(sg_record *r, sg_slice packed)
 {
     sg_record_clear(r);
@@ -307,6 +318,7 @@ int sg_record_unpack(sg_record *r, sg_slice packed)
     r->has_life = header & HAS_LIFE;
     get_marks(&in, r, header);
     if (header & REVIVED) get_revived(&in, r);
+    if (header & AGAIN) get_again(&in, r);
     if (header & VALUES) get_values(&in, r);
     if (header & LISTS) get_lists(&in, r);
     if (in.err == SG_OK && in.left != 0) in.err = SG_CORRUPT;

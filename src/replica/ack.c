@@ -88,6 +88,10 @@ static void restamp(sg_replica *r, uint32_t app, int64_t n, int64_t at_us, int *
     sg_buf hold;
     sg_buf_init(&hold, SG_TX_BYTES_MAX);
     sg_outbox_row row;
+    /* What is written on top of it must be greater (L3). */
+    sg_counters c = sg_counters_load(r, err);
+    sg_clock_follow(&c.clock, at_us, sg_replica_now(r));
+    sg_counters_store(r, &c, err);
     if (row_of(r, app, n, &row, &hold, err)) {
         sg_remark to = {.at_us = at_us, .client = sg_self_client(r, err), .restamped = true};
         sg_fold_remark(r, row.ops, row.n, n, n, &to, err);

@@ -1,5 +1,7 @@
 #include "replica/app.h"
 
+#include "replica/intern.h"
+
 static void copy_text(char *to, size_t max, sg_slice text, int *err)
 {
     if (text.n > max) {
@@ -51,6 +53,14 @@ void sg_app_save(sg_replica *r, const sg_app *app, int *err)
     sg_sql_done(s, err);
 }
 
+static uint32_t one_id(sqlite3_stmt *s, int *err)
+{
+    if (s == NULL || !sg_sql_row(s, err)) return 0;
+    uint32_t id = sg_sql_u32(s, 0, err);
+    sqlite3_reset(s);
+    return id;
+}
+
 static int64_t one_int(sqlite3_stmt *s, int *err)
 {
     if (s == NULL || !sg_sql_row(s, err)) return 0;
@@ -63,17 +73,15 @@ uint32_t sg_app_after(sg_replica *r, uint32_t after, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_NEXT, err);
     if (s != NULL) sqlite3_bind_int64(s, 1, after);
-    int64_t id = one_int(s, err);
-    if (id > UINT32_MAX && *err == SG_OK) *err = SG_CORRUPT;
-    return *err == SG_OK ? (uint32_t)id : 0;
+    return one_id(s, err);
 }
 
 uint32_t sg_app_named(sg_replica *r, sg_slice name, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_ID, err);
     if (s != NULL) sg_sql_bind_text(s, 1, name);
-    int64_t id = one_int(s, err);
-    if (id != 0 || *err != SG_OK) return (uint32_t)id;
+    uint32_t id = one_id(s, err);
+    if (id != 0 || *err != SG_OK) return id;
     s = sg_replica_stmt(r, SG_STMT_APP_ADD, err);
     if (s != NULL) sg_sql_bind_text(s, 1, name);
     sg_sql_done(s, err);
@@ -90,4 +98,19 @@ bool sg_app_pending(sg_replica *r, uint32_t id, int *err)
 int64_t sg_app_count_pending(sg_replica *r, int *err)
 {
     return one_int(sg_replica_stmt(r, SG_STMT_OUTBOX_COUNT, err), err);
+}
+
+bool sg_app_known(sg_replica *r, const sg_app *app, int64_t *n, int64_t *seq, int *err)
+{
+    uint32_t self = sg_self_client(r, err);
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_LAST, err);
+    if (s == NULL) return false;
+    sqlite3_bind_int64(s, 1, self);
+    sqlite3_bind_int64(s, 2, app->settled);
+    if (!sg_sql_row(s, err)) return false;
+    *n = sqlite3_column_int64(s, 0);
+    *seq = sqlite3_column_int64(s, 1);
+    sqlite3_reset(s);
+    /* A resync of a server put back is about to send all that again. */
+    return *seq > app->seq && !sg_app_restored(app);
 }

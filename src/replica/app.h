@@ -15,9 +15,16 @@ typedef struct sg_app {
     char epoch[SG_EPOCH_MAX + 1];
     bool hydrated;   /* has been level with the server once */
     bool resync;     /* pulling everything anew (resync.h) */
-    int64_t reached; /* while that goes on: the seq that had been reached before */
+    int64_t reached; /* while that goes on: the seq that had been reached before, or … */
     int64_t settled; /* changes up to this number are acknowledged or refused */
 } sg_app;
+
+/* … this: the server was put back from a copy, or is an empty one. */
+#define SG_REACHED_ELSEWHERE (INT64_MAX - 1)
+static inline bool sg_app_restored(const sg_app *app)
+{
+    return app->resync && app->reached == SG_REACHED_ELSEWHERE;
+}
 
 void sg_app_load(sg_replica *r, uint32_t id, sg_app *app, int *err);
 void sg_app_save(sg_replica *r, const sg_app *app, int *err);
@@ -26,6 +33,9 @@ uint32_t sg_app_after(sg_replica *r, uint32_t after, int *err);
 /* The id of a name, made if it is new. */
 uint32_t sg_app_named(sg_replica *r, sg_slice name, int *err);
 bool sg_app_pending(sg_replica *r, uint32_t id, int *err);
+
+/* The newest acknowledgement, if the cursor does not reach as far: what the server must know. */
+bool sg_app_known(sg_replica *r, const sg_app *app, int64_t *n, int64_t *seq, int *err);
 
 /* Changes of all apps that are neither acknowledged nor refused. */
 int64_t sg_app_count_pending(sg_replica *r, int *err);

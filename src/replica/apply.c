@@ -6,6 +6,7 @@
 #include "replica/intern.h"
 #include "replica/journal.h"
 #include "replica/key.h"
+#include "replica/loss.h"
 #include "replica/park.h"
 #include "replica/resync.h"
 
@@ -62,6 +63,21 @@ void sg_apply_follow(sg_apply *a, int64_t at_us)
     if (at_us > c->seen_us || at_us > c->last_us) sg_clock_follow(c, at_us, sg_replica_now(a->r));
 }
 
+/* The server's stamp stands for a write that was sent from here, too: it may have given it another
+ * time, and the answer that said so may have been lost (L14). */
+static bool is_same_write(const sg_mark *cur, const sg_mark *in)
+{
+    return cur->n != 0 && cur->n == in->n && cur->client == in->client;
+}
+
+/* The server has a write of ours. It is known which seq that had got before: if that still holds, a
+ * server put back has our history up to there. */
+static void note_proved(sg_apply *a, const sg_mark *m, int *err)
+{
+    if (!sg_app_restored(&a->app) || m->client != sg_self_client(a->r, err)) return;
+    if (sg_ack_seq(a->r, m->client, m->n, err) == m->seq && m->seq > a->proved) a->proved = m->seq;
+}
+
 static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in)
 {
     if (cur->at_us != in->at_us) return in->at_us > cur->at_us ? SG_MERGE_TAKE : SG_MERGE_KEEP;
@@ -72,94 +88,6 @@ static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark 
     enum sg_merge verdict = sg_merge_decide(&cur_stamp, SG_LIT(""), &in_stamp, SG_LIT(""));
     return verdict == SG_MERGE_SAME && cur->seq != 0 && in->seq > cur->seq ? SG_MERGE_TAKE
                                                                            : verdict;
-}
-
-static bool is_own_person(sg_apply *a, const sg_mark *m, int *err)
-{
-    return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
-}
-
-/* ---- losses ---- */
-
-/* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
-static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
-{
-    size_t start = a->scratch.n;
-    sg_value v = sg_sql_value(sqlite3_column_value(row, column));
-    sg_value_to_json(&a->scratch, &v, t->columns[column].json);
-    return sg_slice_of(a->scratch.p + start, a->scratch.n - start);
-}
-
-/* A person's field of ours is replaced: look at the value before it goes. */
-static void lose_field(sg_apply *a, sg_table *t, const sg_field *own, int column,
-                       const sg_page_field *in, const sg_mark *winner, int *err)
-{
-    sg_buf_clear(&a->scratch);
-    sg_slice value = own->value;
-    if (column >= 0 && !own->has_value) {
-        sqlite3_stmt *row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-        if (row == NULL || !sg_sql_row(row, err)) return;
-        value = column_json(a, t, row, column);
-        sqlite3_reset(row);
-        if (*err == SG_OK) *err = a->scratch.err;
-    }
-    sg_loss loss = {.table = t,
-                    .key = sg_buf_view(&a->key),
-                    .field = own->name,
-                    .own = &own->mark,
-                    .value = value,
-                    .winner = winner,
-                    .now = in->value,
-                    .lost = in->lost,
-                    .hydrated = a->app.hydrated};
-    sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
-    a->journal = true;
-}
-
-/* What the deleted record says of lost writes to that field. */
-static const sg_lost *lost_of(sg_apply *a, const sg_page_record *in, uint32_t name, int *err)
-{
-    static const sg_lost none;
-    sg_slice text = sg_name_text(a->r, name, err);
-    for (size_t i = 0; i < in->count; i++)
-        if (sg_slice_eq(in->fields[i].name, text)) return in->fields[i].lost;
-    return &none;
-}
-
-/* The whole record goes: every field a person wrote here is looked at. */
-static void lose_record(sg_apply *a, sg_table *t, const sg_page_record *in, const sg_mark *winner,
-                        int *err)
-{
-    sg_buf_clear(&a->image);
-    if (*err == SG_OK) *err = sg_row_to_json(a->r, t, sg_buf_view(&a->key), &a->image);
-    sg_record *rec = &a->rec.record;
-    for (size_t i = 0; i < rec->count && *err == SG_OK; i++) {
-        const sg_field *f = &rec->fields[i];
-        if (!is_own_person(a, &f->mark, err)) continue;
-        int column = sg_table_column(a->r, t, f->name, err);
-        sqlite3_stmt *row = NULL;
-        sg_slice value = f->value;
-        sg_buf_clear(&a->scratch);
-        if (column >= 0 && !f->has_value) {
-            row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-            if (row == NULL || !sg_sql_row(row, err)) continue;
-            value = column_json(a, t, row, column);
-            sqlite3_reset(row);
-        }
-        sg_loss loss = {.table = t,
-                        .key = sg_buf_view(&a->key),
-                        .field = f->name,
-                        .deleted = true,
-                        .own = &f->mark,
-                        .value = value,
-                        .winner = winner,
-                        .now = SG_LIT("null"),
-                        .lost = lost_of(a, in, f->name, err),
-                        .snapshot = sg_buf_view(&a->image),
-                        .hydrated = a->app.hydrated};
-        sg_journal_loss(a->r, &loss, &a->count.conflicts, err);
-        a->journal = true;
-    }
 }
 
 /* ---- one record ---- */
@@ -176,7 +104,8 @@ int sg_apply_column(const sg_table *t, sg_slice name, size_t *hint)
     return -1;
 }
 
-static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t *hint, int *err)
+static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool anew, size_t *hint,
+                       int *err)
 {
     sg_record *rec = &a->rec.record;
     int column = sg_apply_column(t, in->name, hint);
@@ -185,12 +114,18 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, size_t
                                 : sg_intern_name(a->r, in->name, err);
     sg_mark mark = sg_apply_mark(a, in->mark, err);
     if (*err != SG_OK) return;
+    if (anew && a->journal) sg_journal_relist(a->r, t, sg_buf_view(&a->key), name, in->lost, err);
     sg_field *f = sg_record_find(rec, name);
+    if (f != NULL && is_same_write(&f->mark, &mark)) {
+        note_proved(a, &mark, err);
+        f->mark = mark;
+        return;
+    }
     if (f != NULL) {
         enum sg_merge verdict = decide(a, &f->mark, in->mark);
         if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
         if (verdict != SG_MERGE_TAKE) return;
-        if (is_own_person(a, &f->mark, err)) lose_field(a, t, f, column, in, &mark, err);
+        if (sg_loss_is_own(a, &f->mark, err)) sg_loss_field(a, t, f, column, in, &mark, err);
     } else {
         f = sg_record_at(rec, name);
         if (f == NULL) {
@@ -209,11 +144,17 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
 {
     sg_record *rec = &a->rec.record;
     if (in->life == NULL) return rec->dead;
-    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
-    if (verdict != SG_MERGE_TAKE) return rec->dead;
     sg_mark mark = sg_apply_mark(a, in->life, err);
+    if (rec->has_life && is_same_write(&rec->life, &mark)) {
+        note_proved(a, &mark, err);
+        rec->life = mark;
+        return rec->dead;
+    }
+    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+    if (verdict == SG_MERGE_SAME) rec->life.seq = mark.seq;
+    if (verdict != SG_MERGE_TAKE) return rec->dead;
     if (in->dead && !rec->dead && *err == SG_OK) {
-        lose_record(a, t, in, &mark, err);
+        sg_loss_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);
     }
     if (in->dead) sg_record_drop_fields(rec);
@@ -247,7 +188,7 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     bool dead = take_life(a, t, in, &err);
     size_t hint = 0;
     for (size_t i = 0; i < in->count && !dead && err == SG_OK; i++)
-        take_field(a, t, &in->fields[i], &hint, &err);
+        take_field(a, t, &in->fields[i], in->life != NULL, &hint, &err);
     if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
     sg_rec_save(a->r, &a->rec, t, key, &err);
     if (a->app.resync) sg_resync_seen(a->r, t, key, &err);
@@ -293,17 +234,17 @@ int sg_apply_close(sg_apply *a, bool last, int err)
 {
     if (err == SG_OK && last && a->app.resync) {
         err = sg_resync_finish(a);
-        a->app.resync = false;
-        a->app.reached = 0;
     }
     a->r->applying = true;
     if (err == SG_OK) err = sg_park_settle(a);
     a->r->applying = false;
     /* A resync compares the two epochs at its end. */
-    if (!a->app.resync && a->new_epoch[0] != '\0')
+    bool compared = !a->app.resync || sg_app_restored(&a->app);
+    if (compared && a->new_epoch[0] != '\0')
         memcpy(a->app.epoch, a->new_epoch, sizeof a->app.epoch);
     if (last) a->app.hydrated = true;
     sg_app_save(a->r, &a->app, &err);
+    if (a->journal) sg_journal_settle(a->r, &a->count.conflicts, &err);
     sg_counters_store(a->r, &a->counters, &err);
     sg_rec_deinit(&a->rec);
     sg_arena_deinit(&a->one);

@@ -32,7 +32,8 @@ typedef struct sg_apply {
     char new_epoch[SG_EPOCH_MAX + 1]; /* of the pages applied */
     sg_counters counters;
     sg_apply_count count;
-    bool journal; /* there are entries to keep up */
+    bool journal;   /* there are entries to keep up */
+    int64_t proved; /* a server put back: its history is ours at least up to this seq */
     bool foreign_keys;
     sg_rec rec;
     sg_arena one; /* of the record being applied */

@@ -16,7 +16,7 @@ void sg_intern_cache_clear(sg_intern_cache *t)
 
 static int remember(sg_intern_cache *t, uint32_t id, sg_slice text)
 {
-    if (id >= INTERN_MAX) return SG_LIMIT;
+    if (id >= INTERN_MAX) return SG_CORRUPT;
     if (id >= t->cap) {
         uint32_t cap = t->cap != 0 ? t->cap : 32;
         while (cap <= id)
@@ -77,11 +77,9 @@ static uint32_t find(sg_replica *r, enum sg_stmt get, sg_slice text, int *err)
     if (s == NULL) return 0;
     sg_sql_bind_text(s, 1, text);
     if (!sg_sql_row(s, err)) return 0;
-    int64_t id = sqlite3_column_int64(s, 0);
+    uint32_t id = sg_sql_u32(s, 0, err);
     sqlite3_reset(s);
-    if (id <= 0 || id >= INTERN_MAX)
-        *err = sg_replica_fail(r, SG_CORRUPT, "an interned text has an impossible number");
-    return *err == SG_OK ? (uint32_t)id : 0;
+    return id;
 }
 
 static uint32_t intern(sg_replica *r, sg_intern_cache *t, enum sg_stmt get, enum sg_stmt add,
@@ -152,7 +150,10 @@ enum sg_origin sg_actor_origin(sg_replica *r, uint32_t id, int *err)
 
 uint32_t sg_self_client(sg_replica *r, int *err)
 {
-    if (r->self_client == 0) r->self_client = (uint32_t)sg_state_int(r, "client", 0, err);
+    if (r->self_client == 0) {
+        int64_t id = sg_state_int(r, "client", 0, err);
+        r->self_client = id > 0 && id <= UINT32_MAX ? (uint32_t)id : 0;
+    }
     if (r->self_client == 0 && *err == SG_OK)
         *err = sg_replica_fail(r, SG_CORRUPT, "the database has lost its client id");
     return r->self_client;

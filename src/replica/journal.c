@@ -47,7 +47,7 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
     if (s == NULL) return;
     sg_buf lost;
     sg_buf_init(&lost, SG_LOST_MAX * 10);
-    sg_lost_pack(l->lost, &lost);
+    if (l->lost != NULL) sg_lost_pack(l->lost, &lost);
     sqlite3_bind_int64(s, 1, l->table->id);
     sg_sql_bind_blob(s, 2, l->key);
     sqlite3_bind_int64(s, 3, l->field);
@@ -73,11 +73,28 @@ static void add(sg_replica *r, const sg_loss *l, const char *state, int *err)
     sg_buf_deinit(&lost);
 }
 
+/* Once marks have come from the server they say it themselves: after a resync for good. */
+static int64_t own_seq_of(sg_replica *r, const sg_mark *own, int *err)
+{
+    return own->seq != 0 ? own->seq : sg_ack_seq(r, own->client, own->n, err);
+}
+
+static enum sg_judgement judge(const sg_loss *l, int64_t own_seq)
+{
+    /* A seq of a history that is gone says nothing about this one: the write is not in it. */
+    if (l->restored && own_seq > l->proved) return SG_JUDGE_LOST;
+    return sg_conflict_judge(own_seq, l->winner->seq, l->lost);
+}
+
 void sg_journal_loss(sg_replica *r, const sg_loss *l, int64_t *raised, int *err)
 {
     if (*err != SG_OK || sg_slice_eq(l->value, SG_LIT("null"))) return;
-    int64_t own_seq = sg_ack_seq(r, l->own->client, l->own->n, err);
-    enum sg_judgement verdict = sg_conflict_judge(own_seq, l->winner->seq, l->lost);
+    if (l->lost == NULL) {
+        /* Kept, but not announced: a conflict is what is known to be one (L5, L6). */
+        if (!is_known(r, l, err)) add(r, l, "quiet", err);
+        return;
+    }
+    enum sg_judgement verdict = judge(l, own_seq_of(r, l->own, err));
     if (*err != SG_OK || verdict == SG_JUDGE_SEEN || is_known(r, l, err)) return;
     add(r, l, state_of(verdict, l->hydrated), err);
     *raised += verdict == SG_JUDGE_LOST && l->hydrated;
@@ -140,6 +157,23 @@ static void forget_entry(sg_replica *r, int64_t id, int *err)
     sg_sql_done(s, err);
 }
 
+void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_lost *lost, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_RELIST, err);
+    if (s == NULL) return;
+    sg_buf packed;
+    sg_buf_init(&packed, SG_LOST_MAX * 10);
+    sg_lost_pack(lost, &packed);
+    if (*err == SG_OK) *err = packed.err;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    sqlite3_bind_int64(s, 3, field);
+    sg_sql_bind_blob(s, 4, sg_buf_view(&packed));
+    sg_sql_done(s, err);
+    sg_buf_deinit(&packed);
+}
+
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
 {
     uint32_t self = sg_self_client(r, err);
@@ -148,6 +182,9 @@ void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
         int64_t id = sqlite3_column_int64(s, 0);
         int64_t seq = sg_ack_seq(r, self, sqlite3_column_int64(s, 1), err);
         if (seq == 0) continue;
+        /* A deleted record may have been brought back before the write arrived: that is known when
+         * the pages have come so far. */
+        if (sqlite3_column_int(s, 5) != 0 && seq > sqlite3_column_int64(s, 6)) continue;
         sg_lost lost;
         *err = sg_lost_unpack(&lost, sg_sql_blob(s, 3));
         enum sg_judgement verdict = sg_conflict_judge(seq, sqlite3_column_int64(s, 2), &lost);
@@ -160,6 +197,16 @@ void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
         }
     }
     if (s != NULL) sqlite3_reset(s);
+}
+
+void sg_journal_unsettled(sg_replica *r, uint32_t app, int64_t *raised, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_UNSETTLED, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, app);
+    sqlite3_bind_int64(s, 2, now_us(r, err));
+    sg_sql_done(s, err);
+    if (*err == SG_OK) *raised += sqlite3_changes(r->db);
 }
 
 void sg_journal_expire(sg_replica *r, int64_t server_us, int *err)
@@ -201,14 +248,15 @@ static int entry_load(sg_replica *r, int64_t id, entry *e)
                             : sg_replica_fail(r, SG_NOTFOUND,
                                               "there is no conflict %lld: see sigla_conflicts()",
                                               (long long)id);
-    e->table = sg_table_id(r, (uint32_t)sqlite3_column_int64(s, 0));
+    e->table = sg_table_id(r, sg_sql_u32(s, 0, &err));
     sg_buf_slice(&e->key, sg_sql_blob(s, 1));
-    e->field = (uint32_t)sqlite3_column_int64(s, 2);
+    e->field = sg_sql_u32(s, 2, &err);
     sg_slice state = sg_sql_text(s, 4);
     e->waiting = sg_slice_eq(state, SG_LIT("open")) || sg_slice_eq(state, SG_LIT("quiet"));
     sg_buf_slice(&e->value, sg_sql_text(s, 5));
     sg_buf_slice(&e->snapshot, sg_sql_text(s, 6));
     sqlite3_reset(s);
+    if (err != SG_OK) return err;
     if (e->key.err != SG_OK) return e->key.err;
     if (e->value.err != SG_OK) return e->value.err;
     if (e->snapshot.err != SG_OK) return e->snapshot.err;

@@ -23,10 +23,12 @@ typedef struct sg_loss {
     const sg_mark *own;
     sg_slice value; /* JSON */
     const sg_mark *winner;
-    sg_slice now; /* JSON of what is there now; null for a delete */
-    const sg_lost *lost;
-    sg_slice snapshot; /* JSON object of the row before a delete; empty otherwise */
+    sg_slice now;        /* JSON of what is there now; null for a delete */
+    const sg_lost *lost; /* NULL: nobody knows any more who saw what */
+    sg_slice snapshot;   /* JSON object of the row before a delete; empty otherwise */
     bool hydrated;
+    bool restored; /* the server was put back: acknowledgements above `proved` are not its own */
+    int64_t proved;
 } sg_loss;
 
 /* True if the journal holds anything at all. */
@@ -42,8 +44,14 @@ void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const
                            int *err);
 /* The record was deleted: nothing is there now in any of its fields. */
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
-/* Acknowledgements have come: judge what was in doubt. */
+/* The record has come anew, and alive: what was deleted in doubt is judged by this list alone. */
+void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_lost *lost, int *err);
+/* Acknowledgements or pages have come: judge what was in doubt and can be judged now. */
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
+/* Doubts of an app that no acknowledgement will settle any more: the server was put back, and what
+ * was on its way is not sent again because something newer is there. They lost. */
+void sg_journal_unsettled(sg_replica *r, uint32_t app, int64_t *raised, int *err);
 /* Drop what is older than the configured age (L6), by the time the server has just told. */
 void sg_journal_expire(sg_replica *r, int64_t server_us, int *err);
 

@@ -177,7 +177,7 @@ static int fill_refused(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **
                    &err);
     while (sg_sql_row(s, &err)) {
         sg_outbox_row row = {.n = sqlite3_column_int64(s, 0),
-                             .app = (uint32_t)sqlite3_column_int64(s, 1),
+                             .app = sg_sql_u32(s, 1, &err),
                              .at_us = sqlite3_column_int64(s, 2)};
         sg_ops ops = sg_ops_of(sg_sql_blob(s, 3));
         sg_packed_op op;
@@ -216,21 +216,21 @@ static int fill_conflicts(sg_replica *r, sg_rows *rows, int argc, sqlite3_value 
     while (sg_sql_row(s, &err)) {
         sg_slice state;
         if (!is_shown(s, all, &state)) continue;
-        const sg_table *t = sg_table_id(r, (uint32_t)sqlite3_column_int64(s, 1));
+        const sg_table *t = sg_table_id(r, sg_sql_u32(s, 1, &err));
         int origin = sqlite3_column_int(s, 10);
         if (origin < 0 || origin > SG_ORIGIN_SERVER_REPLAY) err = SG_CORRUPT;
         if (err != SG_OK) break;
         sg_rows_int(rows, sqlite3_column_int64(s, 0));
         sg_rows_text(rows, sg_slice_str(t != NULL ? t->name : ""));
         sg_rows_key(rows, sg_sql_blob(s, 2));
-        sg_rows_text(rows, sg_name_text(r, (uint32_t)sqlite3_column_int64(s, 3), &err));
+        sg_rows_text(rows, sg_name_text(r, sg_sql_u32(s, 3, &err), &err));
         sg_rows_text(rows, sg_sql_text(s, 13));
         sg_rows_text(rows, sg_sql_text(s, 4));
         sg_rows_text(rows, sg_sql_text(s, 5));
         sg_rows_time(rows, sqlite3_column_int64(s, 6));
         sg_rows_time(rows, sqlite3_column_int64(s, 7));
-        sg_rows_text(rows, sg_actor_text(r, (uint32_t)sqlite3_column_int64(s, 8), &err));
-        sg_rows_text(rows, sg_actor_text(r, (uint32_t)sqlite3_column_int64(s, 9), &err));
+        sg_rows_text(rows, sg_actor_text(r, sg_sql_u32(s, 8, &err), &err));
+        sg_rows_text(rows, sg_actor_text(r, sg_sql_u32(s, 9, &err), &err));
         sg_rows_text(rows, sg_slice_str(sg_origin_name((enum sg_origin)origin)));
         sg_rows_time(rows, sqlite3_column_int64(s, 12));
         sg_rows_text(rows, state);
@@ -254,7 +254,7 @@ static int fill_parked(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **a
     sg_record rec;
     sg_record_init(&rec);
     while (sg_sql_row(s, &err)) {
-        const sg_table *t = sg_table_id(r, (uint32_t)sqlite3_column_int64(s, 0));
+        const sg_table *t = sg_table_id(r, sg_sql_u32(s, 0, &err));
         sg_record_clear(&rec);
         if (sg_sql_blob(s, 4).n != 0) err = sg_record_unpack(&rec, sg_sql_blob(s, 4));
         sg_buf json;

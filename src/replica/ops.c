@@ -73,6 +73,13 @@ void sg_ops_put_head(sg_buf *out, const sg_packed_op *op)
     sg_buf_varint(out, op->field_count);
 }
 
+static uint32_t read_name(sg_reader *in)
+{
+    uint64_t name = sg_read_varint(in);
+    if (name > UINT32_MAX) in->err = SG_CORRUPT;
+    return (uint32_t)name;
+}
+
 bool sg_ops_next(sg_ops *ops, sg_packed_op *op)
 {
     sg_reader *in = &ops->in;
@@ -91,7 +98,7 @@ bool sg_ops_next(sg_ops *ops, sg_packed_op *op)
     op->fields = *in;
     for (uint64_t i = 0; i < fields && in->err == SG_OK; i++) {
         bool json;
-        (void)sg_read_varint(in);
+        (void)read_name(in);
         (void)sg_ops_value(in, &json);
     }
     return in->err == SG_OK;
@@ -101,7 +108,7 @@ bool sg_op_next_field(sg_packed_op *op, sg_op_field *f)
 {
     if (op->field_count == 0 || op->fields.err != SG_OK) return false;
     op->field_count--;
-    f->name = (uint32_t)sg_read_varint(&op->fields);
+    f->name = read_name(&op->fields);
     f->value = sg_ops_value(&op->fields, &f->json);
     return op->fields.err == SG_OK;
 }

@@ -107,13 +107,13 @@ sg_outbox_row sg_outbox_read(sqlite3_stmt *s, int *err)
     sg_outbox_row row = {.n = sqlite3_column_int64(s, 0),
                          .count = sqlite3_column_int64(s, 1),
                          .tx_last = sqlite3_column_int64(s, 2),
-                         .app = (uint32_t)sqlite3_column_int64(s, 3),
+                         .app = sg_sql_u32(s, 3, err),
                          .at_us = sqlite3_column_int64(s, 4),
                          .base = sqlite3_column_int64(s, 5),
                          .ops = sg_sql_blob(s, 6)};
     bool can_be = row.n > 0 && row.count > 0 && row.count <= SG_COUNTER_MAX - row.n &&
                   row.tx_last >= row.n + row.count - 1 && row.tx_last <= SG_COUNTER_MAX &&
-                  row.at_us >= 0 && row.at_us <= SG_AT_MAX_US && row.base >= 0;
+                  row.at_us >= 0 && row.at_us <= SG_AT_MAX_US && row.base >= SG_BASE_UNKNOWN;
     if (!can_be && *err == SG_OK) *err = SG_CORRUPT;
     return row;
 }

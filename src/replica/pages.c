@@ -45,13 +45,13 @@ void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice jso
     if (!has_more || pages->n > most) apply_held(s, pages, app, !has_more, err);
 }
 
-void sg_session_resync(sigla_session *s, uint32_t app, int *err)
+void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err)
 {
     *err = sg_replica_begin(s->r);
     if (*err != SG_OK) return;
     sg_app place;
     sg_app_load(s->r, app, &place, err);
-    sg_resync_begin(s->r, &place, err);
+    sg_resync_begin(s->r, &place, restored, err);
     *err = sg_replica_end(s->r, *err);
     sg_buf_clear(&s->pages);
     s->pull_cursor[0] = '\0';

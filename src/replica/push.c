@@ -111,6 +111,12 @@ static void put_head(push *p, int64_t sent, int *err)
     if (s->place.epoch[0] != '\0' && !s->place.resync)
         sg_jsonw_kstr(&p->w, "epoch", sg_slice_str(s->place.epoch));
     sg_jsonw_kint(&p->w, "sent", sent);
+    if (s->staged_to != 0) sg_jsonw_kint(&p->w, "staged", s->staged_to);
+    int64_t n, seq;
+    if (sg_app_known(s->r, &s->place, &n, &seq, err)) {
+        sg_jsonw_kint(&p->w, "ackedN", n);
+        sg_jsonw_kint(&p->w, "ackedSeq", seq);
+    }
     sg_jsonw_k(&p->w, "changes");
     sg_jsonw_array(&p->w);
 }

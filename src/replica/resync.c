@@ -1,38 +1,82 @@
 #include "replica/resync.h"
 
-#include "replica/capture.h"
 #include "replica/intern.h"
+#include "replica/loss.h"
 #include "replica/park.h"
+#include "replica/resend.h"
 
-void sg_resync_begin(sg_replica *r, sg_app *app, int *err)
+bool sg_resync_next(sg_replica *r, const sg_table *t, enum sg_stmt which, sg_buf *key, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, which, err);
+    if (s == NULL) return false;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, sg_buf_view(key));
+    bool found = sg_sql_row(s, err);
+    if (!found) return false;
+    /* SQLite has a copy of what was bound until it is bound again. */
+    sg_buf_clear(key);
+    sg_buf_slice(key, sg_sql_blob(s, 0));
+    sqlite3_reset(s);
+    *err = key->err;
+    return *err == SG_OK;
+}
+
+/* ---- beginning ---- */
+
+static void forget_seqs(sg_replica *r, sg_table *t, sg_buf *key, sg_rec *rec, int *err)
+{
+    sg_buf_clear(key);
+    while (sg_resync_next(r, t, SG_STMT_REC_NEXT, key, err)) {
+        sg_rec_load(r, rec, t, sg_buf_view(key), err);
+        rec->record.life.seq = 0;
+        for (size_t i = 0; i < rec->record.count; i++)
+            rec->record.fields[i].mark.seq = 0;
+        sg_rec_save(r, rec, t, sg_buf_view(key), err);
+    }
+}
+
+static void forget_all_seqs(sg_replica *r, const sg_app *app, int *err)
+{
+    if (*err == SG_OK) *err = sg_tables_load(r);
+    sg_buf key;
+    sg_rec rec;
+    sg_buf_init(&key, SG_KEY_MAX * 4);
+    sg_rec_init(&rec);
+    for (size_t i = 0; i < r->table_count && *err == SG_OK; i++)
+        if (r->tables[i]->app == app->id) forget_seqs(r, r->tables[i], &key, &rec, err);
+    sg_rec_deinit(&rec);
+    sg_buf_deinit(&key);
+}
+
+void sg_resync_begin(sg_replica *r, sg_app *app, bool restored, int *err)
 {
     sg_sql_exec(r->db,
-                "DROP TABLE IF EXISTS temp.sigla_seen;"
-                "CREATE TEMP TABLE sigla_seen(tbl INTEGER, key BLOB, PRIMARY KEY(tbl, key)) "
-                "WITHOUT ROWID",
+                "CREATE TEMP TABLE IF NOT EXISTS sigla_seen(tbl INTEGER, key BLOB, PRIMARY "
+                "KEY(tbl, key)) WITHOUT ROWID; DELETE FROM temp.sigla_seen",
                 err);
-    if (!app->resync) app->reached = app->seq;
+    if (restored || sg_app_restored(app))
+        app->reached = SG_REACHED_ELSEWHERE;
+    else if (!app->resync)
+        app->reached = app->seq;
     app->resync = true;
     app->cursor[0] = '\0';
     app->seq = 0;
+    if (sg_app_restored(app)) forget_all_seqs(r, app, err);
     sg_app_save(r, app, err);
 }
 
-static void with_table(sg_replica *r, const char *sql, uint32_t table, sg_slice key, int *err)
+void sg_resync_seen(sg_replica *r, const sg_table *t, sg_slice key, int *err)
 {
     sqlite3_stmt *s = NULL;
-    sg_sql_prepare(r->db, &s, sql, err);
+    sg_sql_prepare(r->db, &s, "INSERT OR IGNORE INTO temp.sigla_seen(tbl,key) VALUES(?1,?2)", err);
     if (s == NULL) return;
-    sqlite3_bind_int64(s, 1, table);
+    sqlite3_bind_int64(s, 1, t->id);
     sg_sql_bind_blob(s, 2, key);
     sg_sql_done(s, err);
     sqlite3_finalize(s);
 }
 
-void sg_resync_seen(sg_replica *r, const sg_table *t, sg_slice key, int *err)
-{
-    with_table(r, "INSERT OR IGNORE INTO temp.sigla_seen(tbl,key) VALUES(?1,?2)", t->id, key, err);
-}
+/* ---- below the floor ---- */
 
 static bool has_pending(sg_apply *a, int *err)
 {
@@ -43,76 +87,6 @@ static bool has_pending(sg_apply *a, int *err)
         if (rec->fields[i].mark.client == self && rec->fields[i].mark.n > a->app.settled)
             return true;
     return false;
-}
-
-/* The keys of the table's shadows that were not seen, one after another by key. */
-static bool next_unseen(sg_apply *a, const sg_table *t, int *err)
-{
-    sqlite3_stmt *s = NULL;
-    sg_sql_prepare(
-        a->r->db, &s,
-        "SELECT key FROM sigla_rec WHERE tbl=?1 AND key>?2 AND key NOT IN (SELECT key FROM "
-        "temp.sigla_seen WHERE tbl=?1) ORDER BY key LIMIT 1",
-        err);
-    if (s == NULL) return false;
-    sqlite3_bind_int64(s, 1, t->id);
-    sg_sql_bind_blob(s, 2, sg_buf_view(&a->key));
-    bool found = sg_sql_row(s, err);
-    if (found) {
-        sg_slice key = sg_sql_blob(s, 0);
-        sg_buf_clear(&a->image);
-        sg_buf_slice(&a->image, key);
-    }
-    sqlite3_finalize(s);
-    if (found) {
-        sg_buf_clear(&a->key);
-        sg_buf_slice(&a->key, sg_buf_view(&a->image));
-        if (*err == SG_OK) *err = a->key.err;
-    }
-    return found && *err == SG_OK;
-}
-
-static int remove_unseen(sg_apply *a, sg_table *t)
-{
-    int err = SG_OK;
-    sg_buf_clear(&a->key);
-    while (next_unseen(a, t, &err)) {
-        sg_slice key = sg_buf_view(&a->key);
-        sg_rec_load(a->r, &a->rec, t, key, &err);
-        if (err != SG_OK || has_pending(a, &err)) continue;
-        a->r->applying_table = t;
-        a->r->applying_key = key;
-        if (!a->rec.record.dead) err = sg_row_delete(a->r, t, key);
-        sg_park_remove(a->r, t, key, &err);
-        sg_rec_delete(a->r, &a->rec, t, key, &err);
-    }
-    return err;
-}
-
-/* ---- a server that has lost something ---- */
-
-/* Queue a record the server does not know, or fields of ours that it does not have. A whole record
- * goes under the bottom stamp first, so that whoever wrote it can still say so. */
-static void send_again(sg_apply *a, sg_table *t, bool unseen, bool bottom, int *err)
-{
-    uint32_t self = sg_self_client(a->r, err);
-    sg_slice key = sg_buf_view(&a->key);
-    const sg_record *rec = &a->rec.record;
-    if (rec->dead) {
-        bool ours = rec->life.client == self && rec->life.seq == 0;
-        if (ours && !bottom) *err = sg_capture_gone(a->r, t, key, rec->life.actor);
-        return;
-    }
-    if (bottom) {
-        if (unseen) *err = sg_capture_row(a->r, t, key, SG_ACTOR_MIGRATION);
-        return;
-    }
-    for (size_t i = 0; i < rec->count && *err == SG_OK; i++) {
-        const sg_mark *m = &rec->fields[i].mark;
-        int column = sg_table_column(a->r, t, rec->fields[i].name, err);
-        if (m->client != self || m->seq != 0 || m->n > a->app.settled || column < 0) continue;
-        if (*err == SG_OK) *err = sg_capture_column(a->r, t, key, (size_t)column, m->actor);
-    }
 }
 
 static bool was_seen(sg_apply *a, const sg_table *t, int *err)
@@ -127,89 +101,60 @@ static bool was_seen(sg_apply *a, const sg_table *t, int *err)
     return seen;
 }
 
-static int send_table_again(sg_apply *a, sg_table *t, bool bottom)
+static int remove_unseen(sg_apply *a, sg_table *t)
 {
+    /* Who deleted it, and when, was purged with the tombstone. */
+    static const sg_mark nobody = {.actor = SG_ACTOR_RULE, .origin = SG_ORIGIN_SERVER_REPLAY};
     int err = SG_OK;
-    sqlite3_stmt *s = NULL;
-    sg_sql_prepare(a->r->db, &s, "SELECT key FROM sigla_rec WHERE tbl=?1", &err);
-    if (s != NULL) sqlite3_bind_int64(s, 1, t->id);
-    while (err == SG_OK && sg_sql_row(s, &err)) {
-        sg_buf_clear(&a->key);
-        sg_buf_slice(&a->key, sg_sql_blob(s, 0));
-        sg_rec_load(a->r, &a->rec, t, sg_buf_view(&a->key), &err);
-        bool seen = was_seen(a, t, &err);
-        if (err == SG_OK) send_again(a, t, !seen, bottom, &err);
+    sg_buf_clear(&a->key);
+    while (sg_resync_next(a->r, t, SG_STMT_REC_NEXT, &a->key, &err)) {
+        sg_slice key = sg_buf_view(&a->key);
+        if (was_seen(a, t, &err)) continue;
+        sg_rec_load(a->r, &a->rec, t, key, &err);
+        if (err != SG_OK || has_pending(a, &err)) continue;
+        a->r->applying_table = t;
+        a->r->applying_key = key;
+        if (!a->rec.record.dead) {
+            sg_loss_record(a, t, NULL, &nobody, &err);
+            if (err == SG_OK) err = sg_row_delete(a->r, t, key);
+        }
+        sg_park_remove(a->r, t, key, &err);
+        sg_rec_delete(a->r, &a->rec, t, key, &err);
     }
-    sqlite3_finalize(s);
     return err;
 }
 
-static void delete_where(sg_replica *r, const char *sql, int64_t value, int *err)
-{
-    sqlite3_stmt *s = NULL;
-    sg_sql_prepare(r->db, &s, sql, err);
-    if (s != NULL) sqlite3_bind_int64(s, 1, value);
-    sg_sql_done(s, err);
-    sqlite3_finalize(s);
-}
-
-/* What the server acknowledged in its former life it knows no more, and what it refused because it
- * knew no such record is about to be sent again with the record. */
-static void forget_answers(sg_apply *a, int *err)
-{
-    delete_where(a->r, "DELETE FROM sigla_ack WHERE client=?1", sg_self_client(a->r, err), err);
-    delete_where(a->r, "DELETE FROM sigla_set_aside WHERE app=?1 AND code='not_found'", a->app.id,
-                 err);
-}
-
-static int each_table(sg_apply *a, int (*run)(sg_apply *, sg_table *))
+static int remove_all_unseen(sg_apply *a)
 {
     int err = SG_OK;
+    a->r->applying = true;
     for (size_t i = 0; i < a->r->table_count && err == SG_OK; i++) {
         sg_table *t = a->r->tables[i];
-        if (t->app == a->app.id && t->active && !t->missing) err = run(a, t);
+        if (t->app == a->app.id && t->active && !t->missing) err = remove_unseen(a, t);
     }
+    a->r->applying = false;
     return err;
 }
 
-static int send_bottom(sg_apply *a, sg_table *t)
-{
-    return send_table_again(a, t, true);
-}
+/* ---- the end ---- */
 
-static int send_fields(sg_apply *a, sg_table *t)
+/* Is it another life of the server's data than the one known before? The first one is no other. */
+static bool has_lost(const sg_apply *a)
 {
-    return send_table_again(a, t, false);
-}
-
-static int restore_server(sg_apply *a)
-{
-    /* Numbers go on from where the pulled marks have brought the clock. */
-    int err = SG_OK;
-    sg_counters_store(a->r, &a->counters, &err);
-    forget_answers(a, &err);
-    if (err == SG_OK) err = each_table(a, send_bottom);
-    if (err == SG_OK) err = sg_capture_flush_bottom(a->r);
-    if (err == SG_OK) err = each_table(a, send_fields);
-    if (err == SG_OK) err = sg_capture_flush(a->r);
-    a->counters = sg_counters_load(a->r, &err);
-    return err;
+    bool known = a->app.epoch[0] != '\0' && a->new_epoch[0] != '\0';
+    return (known && strcmp(a->new_epoch, a->app.epoch) != 0) || a->app.seq < a->app.reached;
 }
 
 int sg_resync_finish(sg_apply *a)
 {
     int err = SG_OK;
-    bool lost = a->new_epoch[0] != '\0' && strcmp(a->new_epoch, a->app.epoch) != 0;
-    /* The first epoch of all is no other one. */
-    if (a->app.epoch[0] == '\0') lost = false;
-    if (a->app.seq < a->app.reached) lost = true;
-    if (lost) {
-        err = restore_server(a);
-    } else {
-        a->r->applying = true;
-        err = each_table(a, remove_unseen);
-        a->r->applying = false;
+    if (!sg_app_restored(&a->app) && has_lost(a)) {
+        sg_resync_begin(a->r, &a->app, true, &err);
+        return err;
     }
-    sg_sql_exec(a->r->db, "DROP TABLE IF EXISTS temp.sigla_seen", &err);
+    err = sg_app_restored(&a->app) ? sg_resend(a) : remove_all_unseen(a);
+    sg_sql_exec(a->r->db, "DELETE FROM temp.sigla_seen", &err);
+    a->app.resync = false;
+    a->app.reached = 0;
     return err;
 }

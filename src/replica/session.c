@@ -186,6 +186,13 @@ static void make_pull(sigla_session *s, int *err)
     query(s, "client", sg_client_text(s->r, sg_self_client(s->r, err), err));
     query(s, "sent", SG_LIT(""));
     sg_buf_int(&s->url, sg_state_int(s->r, "sent_n", 0, err));
+    int64_t n, seq;
+    if (sg_app_known(s->r, &s->place, &n, &seq, err)) {
+        sg_buf_str(&s->url, "&ackedN=");
+        sg_buf_int(&s->url, n);
+        sg_buf_str(&s->url, "&ackedSeq=");
+        sg_buf_int(&s->url, seq);
+    }
     sg_session_headers(s, false, err);
     sg_buf_clear(&s->body);
     s->sent_from = s->sent_to = 0;
@@ -211,7 +218,7 @@ static void next_app(sigla_session *s, int *err)
     if (s->app == 0) return;
     sg_app_load(s->r, s->app, &s->place, err);
     /* What had been seen of a resync is forgotten with the process: begin it again. */
-    if (s->place.resync && *err == SG_OK) sg_session_resync(s, s->app, err);
+    if (s->place.resync && *err == SG_OK) sg_session_resync(s, s->app, false, err);
 }
 
 /* Move on until there is a request to make, or nothing is left. */
@@ -231,6 +238,8 @@ static void advance(sigla_session *s, int *err)
             continue;
         }
         sg_app_load(s->r, s->app, &s->place, err);
+        /* What a server put back lacks is known when everything was pulled; all goes together. */
+        if (sg_app_restored(&s->place)) s->phase = SG_PHASE_PULL;
         if (s->phase == SG_PHASE_PUSH) {
             s->out = *err == SG_OK && sg_session_push(s, err);
             if (!s->out && *err == SG_OK) s->phase = SG_PHASE_PULL;
@@ -340,12 +349,14 @@ void sg_session_retry(sigla_session *s, int err, int64_t retry_after_ms, const c
 /* The error a server sent, or what its status means. */
 typedef struct refusal {
     int code;
+    bool restored; /* the detail says so */
     char message[400];
 } refusal;
 
 static void read_refusal(sg_slice body, int status, refusal *f)
 {
     f->code = SG_BADREQUEST; /* no server of ours refuses without a code */
+    f->restored = false;
     snprintf(f->message, sizeof f->message, "the server answered %d", status);
     char detail[sizeof f->message / 2] = "";
     sg_json j;
@@ -365,6 +376,8 @@ static void read_refusal(sg_slice body, int status, refusal *f)
                 sg_slice v = is_text ? sg_json_string(&j, &text) : sg_json_skip(&j);
                 if (is_text && sg_slice_eq(inner, SG_LIT("code")))
                     f->code = sg_err_from_code(v.p, v.n);
+                if (is_text && sg_slice_eq(inner, SG_LIT("detail")))
+                    f->restored = sg_slice_eq(v, sg_slice_str(sg_err_code(SG_RESTORED)));
                 if (is_text && sg_slice_eq(inner, SG_LIT("message")))
                     snprintf(f->message, sizeof f->message, "%.*s", (int)v.n, v.p);
                 if (is_text && sg_slice_eq(inner, SG_LIT("detail")))
@@ -421,7 +434,8 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
         /* What is pending first: whatever the server refuses of it has to go with its record. */
         s->out = false;
         s->phase = SG_PHASE_PUSH;
-        sg_session_resync(s, s->app, &err);
+        s->staged_to = 0;
+        sg_session_resync(s, s->app, f.restored, &err);
         return err;
     }
     if ((status == 413 || status == 400) && s->sent_to != 0) return shrink(s, &f);

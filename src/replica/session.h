@@ -90,6 +90,6 @@ void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, in
 /* pages.c: take one page; apply when it is the last, or while hydrating. */
 void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
                      int *err);
-void sg_session_resync(sigla_session *s, uint32_t app, int *err);
+void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err);
 
 #endif

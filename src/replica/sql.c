@@ -126,6 +126,14 @@ sg_slice sg_sql_blob(sqlite3_stmt *stmt, int col)
     return sg_slice_of(p, p != NULL ? (size_t)sqlite3_column_bytes(stmt, col) : 0);
 }
 
+uint32_t sg_sql_u32(sqlite3_stmt *stmt, int col, int *err)
+{
+    int64_t v = sqlite3_column_int64(stmt, col);
+    if (v >= 0 && v <= UINT32_MAX) return (uint32_t)v;
+    if (*err == SG_OK) *err = SG_CORRUPT;
+    return 0;
+}
+
 sg_value sg_sql_value(sqlite3_value *v)
 {
     sg_value out = {.type = SG_NULL};

@@ -38,6 +38,8 @@ void sg_sql_bind_value(sqlite3_stmt *stmt, int i, const sg_value *v);
 /* Borrowed until the statement moves on. */
 sg_slice sg_sql_text(sqlite3_stmt *stmt, int col);
 sg_slice sg_sql_blob(sqlite3_stmt *stmt, int col);
+/* A number of ours for a name, client, actor, table or app; SG_CORRUPT if it cannot be one. */
+uint32_t sg_sql_u32(sqlite3_stmt *stmt, int col, int *err);
 sg_value sg_sql_value(sqlite3_value *v);
 /* "name" with its quotes doubled. */
 void sg_sql_ident(sg_buf *out, const char *name);

@@ -34,7 +34,7 @@ static void collect(swap *w, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(w->a->r, SG_STMT_PARKED_ALL, err);
     while (s != NULL && w->count < SWAP_ROWS_MAX && sg_sql_row(s, err)) {
-        sg_table *t = sg_table_id(w->a->r, (uint32_t)sqlite3_column_int64(s, 0));
+        sg_table *t = sg_table_id(w->a->r, sg_sql_u32(s, 0, err));
         if (t == NULL || !t->active || t->missing || t->triggers) continue;
         swap_row *rows = sg_realloc(w->rows, (w->count + 1) * sizeof *rows);
         if (rows == NULL) {

@@ -176,16 +176,16 @@ static int load_one(sg_replica *r, sqlite3_stmt *row, int64_t tag)
     }
     r->tables[r->table_count++] = t;
     sg_slice wire = sg_sql_text(row, 3), options = sg_sql_text(row, 4);
-    t->id = (uint32_t)sqlite3_column_int64(row, 0);
+    int err = SG_OK;
+    t->id = sg_sql_u32(row, 0, &err);
     t->tag = tag << 16 | t->id;
-    t->app = (uint32_t)sqlite3_column_int64(row, 2);
+    t->app = sg_sql_u32(row, 2, &err);
     t->wire = sg_strndup(wire.p, wire.n);
     t->options = sg_strndup(options.p, options.n);
     t->active = sqlite3_column_int(row, 5) != 0;
     if (t->wire == NULL || t->options == NULL) return SG_NOMEM;
     t->indexed = sg_options_indexed(options);
-    int err = SG_OK;
-    sg_triggers_find(r, t, &err);
+    if (err == SG_OK) sg_triggers_find(r, t, &err);
     if (err == SG_OK) err = read_columns(r, t);
     if (err == SG_OK) sg_triggers_check(r, t, &err);
     if (err == SG_OK) read_own_triggers(r, t, &err);

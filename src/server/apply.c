@@ -2,14 +2,14 @@
 
 #include "base/mem.h"
 #include "server/ingest.h"
+#include "server/known.h"
 #include "store/history.h"
 
 #define HISTORY_BYTES_MAX ((size_t)64 << 20) /* a chunk's values, and one body's beyond them */
 #define PACKED_BYTES_MAX (2 * SG_STORED_MAX)
 
 static const char dropped_stage[] =
-    "the beginning of this transaction was dropped after waiting too "
-    "long for its rest: send it again from its first change";
+    "the beginning of this transaction is not here (any more): send it again from its first change";
 
 sg_applier *sg_applier_new(const sg_store *store)
 {
@@ -78,7 +78,8 @@ static int after_cursor(sg_applier *a, const sg_change *c, bool *after)
 {
     sg_history_row row;
     bool found = false;
-    int err = a->store->ops->get_history(a->writer, a->push->since.from, &row, &found);
+    sg_view *view = a->store->ops->writer_view(a->writer);
+    int err = a->store->ops->get_history(view, a->push->since.from, &row, &found);
     *after = found && row.received_us < c->at_us;
     return err;
 }
@@ -100,6 +101,15 @@ int sg_apply_base(sg_applier *a, const sg_change *c, int64_t *base)
 
 /* ---- numbers that were answered before (L8) ---- */
 
+/* The time that a change was given: it is the greatest of its own, which lay beyond the bound. */
+static int64_t restamped_at(const sg_history *h)
+{
+    int64_t at_us = h->at_us;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->fields[i].at_us > at_us) at_us = h->fields[i].at_us;
+    return at_us;
+}
+
 /* Is the number's committed change the one that comes again? Another one under the same number was
  * written by a copy of the database (L13). */
 static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
@@ -109,7 +119,7 @@ static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
     sg_history h;
     sg_ref ref;
     bool found = false;
-    int err = ops->get_history(a->writer, seq, &row, &found);
+    int err = ops->get_history(ops->writer_view(a->writer), seq, &row, &found);
     if (err != SG_OK || !found) return err;
     int64_t record = row.row;
     err = sg_history_unpack(&h, row.data, &a->arena);
@@ -117,6 +127,8 @@ static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
                 (h.restamped || h.at_us == c->at_us);
     if (err == SG_OK && same) err = ops->record_ref(a->writer, record, &ref, &found);
     if (err == SG_OK && same && found) same = sg_slice_eq(ref.key, c->id);
+    const sg_push_restamp restamp = {c->n, restamped_at(&h), c->table, c->id};
+    if (err == SG_OK && same && h.restamped) err = sg_push_restamp_add(&a->push->result, &restamp);
     if (err == SG_OK && !same) {
         a->push->result.err = SG_CLIENTCOPIED;
         a->push->result.detail = "another change was sent under the same number";
@@ -171,6 +183,8 @@ static void plan_stage(sg_applier *a, plan *p)
 {
     const sg_client_state *s = &a->state;
     bool resent = false;
+    /* It was told that its beginning is kept, by a server that had not been put back yet. */
+    if (a->push->staged > s->max_n) p->lost_head = true;
     for (size_t i = 0; i < a->push->count; i++) {
         const sg_change_in *in = &a->push->changes[i];
         if (!p->fresh[i] || in->c.n == 0) continue;
@@ -231,16 +245,25 @@ static int take_changes(sg_applier *a, const plan *p)
 }
 
 /* Nothing is done for a replica that has to start anew (L12): it must hear so first. */
-static bool cursor_gone(const sg_applier *a)
+static int check_cursor(const sg_applier *a)
 {
-    const sg_cursor *since = &a->push->since;
-    return (since->seq != 0 && since->seq < a->floor.seq) || since->seq > a->newest.seq;
+    const sg_push *p = a->push;
+    sg_view *view = a->store->ops->writer_view(a->writer);
+    int err = sg_cursor_check(a->store, view, a->newest.seq, &p->since);
+    if (err == SG_OK && p->since.seq != 0 && p->since.seq < a->floor.seq) err = SG_RESYNC;
+    const sg_known known = {p->client, p->acked_n, p->acked_seq};
+    return err == SG_OK ? sg_known_check(a->store, view, a->newest.seq, &known) : err;
 }
 
-static bool refuse_all(sg_applier *a, const plan *p)
+static int refuse_all(sg_applier *a, const plan *p)
 {
     sg_push_result *r = &a->push->result;
-    if (cursor_gone(a)) r->err = SG_RESYNC;
+    int err = check_cursor(a);
+    if (err != SG_RESYNC && err != SG_RESTORED) {
+        if (err != SG_OK) return err;
+    } else {
+        r->err = err;
+    }
     /* Numbers of this very body may have come before: the network delivers twice, and `sent` says
      * what was sent before the body. Their content has been compared above. */
     int64_t claimed = a->push->sent > p->last_n ? a->push->sent : p->last_n;
@@ -252,7 +275,7 @@ static bool refuse_all(sg_applier *a, const plan *p)
         r->err = SG_CONFLICT;
         r->detail = dropped_stage;
     }
-    return r->err != SG_OK;
+    return SG_OK;
 }
 
 int sg_apply_push(sg_applier *a, sg_push *push)
@@ -264,7 +287,8 @@ int sg_apply_push(sg_applier *a, sg_push *push)
         if (p.fresh == NULL) err = SG_NOMEM;
     }
     if (err == SG_OK) err = sort_numbers(a, &p);
-    if (err != SG_OK || refuse_all(a, &p)) return err;
+    if (err == SG_OK) err = refuse_all(a, &p);
+    if (err != SG_OK || push->result.err != SG_OK) return err;
     err = take_changes(a, &p);
     if (p.last_n > a->state.max_n) a->state.max_n = p.last_n;
     if (err == SG_OK && p.last_n != 0) err = a->store->ops->save_client(a->writer, &a->state);

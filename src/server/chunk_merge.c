@@ -50,7 +50,7 @@ static int find_history(sg_applier *a, int64_t seq, sg_history_row *row, bool *f
         *found = true;
         return SG_OK;
     }
-    return a->store->ops->get_history(a->writer, seq, row, found);
+    return a->store->ops->get_history(a->store->ops->writer_view(a->writer), seq, row, found);
 }
 
 /* Has a change without a number that lost come before? It is known by its client and time (L8). */
@@ -108,7 +108,7 @@ static int put_history(sg_applier *a, const sg_chunk_item *item, const sg_arriva
     sg_history_pack(&h, &a->history_bytes);
     slot->stored.hist = in->seq;
     slot->changed = true;
-    if (count->won != 0) slot->stored.seq = in->seq;
+    if (count->won != 0 || slot->record.again_seq == in->seq) slot->stored.seq = in->seq;
     return a->history_bytes.err;
 }
 
@@ -159,12 +159,14 @@ int sg_chunk_merge(sg_applier *a, const sg_chunk_item *item)
                      .seq = a->newest.seq + 1,
                      .restamped = item->restamped};
     sg_merge_count count;
+    int64_t again_seq = slot->record.again_seq;
     int err = sg_apply_base(a, c, &in.base);
     if (err == SG_OK) err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
     if (err != SG_OK) return err;
     if (c->n == 0 && count.won == 0) {
         bool before = count.lost == 0;
         if (!before) err = lost_before(a, item, &before);
+        if (before) slot->record.again_seq = again_seq; /* it is not committed */
         if (err != SG_OK || before) return err;
     }
     return commit_item(a, item, &in, &count);

@@ -88,6 +88,8 @@ static void note_writer(reading *r, const sg_mark *m)
 
 static void note_writers(reading *r)
 {
+    /* Who wrote it last needs it as well. */
+    if (r->record.again_seq > r->spec->since.from) r->page->alone = false;
     if (r->record.has_life) note_writer(r, &r->record.life);
     for (size_t i = 0; i < r->record.count; i++)
         note_writer(r, &r->record.fields[i].mark);
@@ -147,9 +149,9 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
 static int check_cursor(reading *r, sg_feed feed, int64_t newest)
 {
     sg_floor floor = {0};
-    if (r->spec->since.seq > newest) return SG_RESYNC;
-    if (r->spec->since.seq == 0 || feed.scope == 0 || feed.app == 0) return SG_OK;
-    int err = r->store->ops->floor(r->view, feed, &floor);
+    int err = sg_cursor_check(r->store, r->view, newest, &r->spec->since);
+    if (err != SG_OK || r->spec->since.seq == 0 || feed.scope == 0 || feed.app == 0) return err;
+    err = r->store->ops->floor(r->view, feed, &floor);
     if (err != SG_OK) return err;
     /* What was purged behind the last page would be missed, wherever the pages began. */
     return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;
@@ -164,8 +166,15 @@ static void read_records(reading *r, sg_feed feed, int64_t newest)
     int err = r->store->ops->delta(r->view, &what, take_record, r, &more);
     if (r->err == SG_OK) r->err = err;
     r->page->more = more;
-    r->page->until =
-        more ? (sg_cursor){r->page->until.seq, r->spec->since.from} : sg_cursor_at(newest);
+    r->page->until = more ? (sg_cursor){r->page->until.seq, r->spec->since.from, SG_PROOF_NONE}
+                          : sg_cursor_at(newest);
+}
+
+static void prove_cursors(reading *r)
+{
+    r->page->since = r->spec->since;
+    if (r->err == SG_OK) r->err = sg_cursor_prove(r->store, r->view, &r->page->since);
+    if (r->err == SG_OK) r->err = sg_cursor_prove(r->store, r->view, &r->page->until);
 }
 
 static void put_names(reading *r)
@@ -210,6 +219,7 @@ int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg
     }
     if (r.err == SG_OK) r.err = check_cursor(&r, feed, newest);
     if (r.err == SG_OK && feed.scope != 0 && feed.app != 0) read_records(&r, feed, newest);
+    prove_cursors(&r);
     if (r.err == SG_OK) put_names(&r);
     if (r.err == SG_OK) close_parts(&r);
     if (r.sole != 0 && page->alone)

@@ -42,14 +42,15 @@ typedef struct sg_delta_page {
     size_t part_count;
     sg_buf names;    /* version 2: an object of `clients` and `actors` */
     size_t count;    /* records that have something to show */
-    sg_cursor until; /* the cursor behind this page */
+    sg_cursor since; /* the cursor before this page, proved */
+    sg_cursor until; /* the cursor behind this page, proved */
     bool more;
     bool alone;      /* all that is new comes from one client … */
     sg_slice writer; /* … this one; in the arena */
 } sg_delta_page;
 
-/* Read a page inside view_begin … view_end. SG_RESYNC: the cursor lies below the purge floor or
- * beyond what there is. The page is to be deinit even after an error. */
+/* Read a page inside view_begin … view_end. SG_RESYNC: the cursor lies below the purge floor;
+ * SG_RESTORED: it was issued in another history. The page is to be deinit even after an error. */
 int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg_delta_spec *spec,
                   sg_arena *arena, sg_delta_page *page);
 void sg_delta_deinit(sg_delta_page *page);

@@ -104,8 +104,11 @@ bool sg_http_param(const sg_http_req *req, size_t i, sg_buf *scratch, sg_slice *
 
 void sg_http_error_body(sg_buf *out, int err, sg_slice detail)
 {
+    /* Whoever does not know the reason knows what to do: resync. */
+    bool restored = err == SG_RESTORED;
+    if (restored) detail = sg_slice_str(sg_err_code(err));
     sg_buf_str(out, "{\"error\":{\"code\":");
-    sg_json_quote(out, sg_slice_str(sg_err_code(err)));
+    sg_json_quote(out, sg_slice_str(sg_err_code(restored ? SG_RESYNC : err)));
     sg_buf_str(out, ",\"message\":");
     sg_json_quote(out, sg_slice_str(sg_err_text(err)));
     sg_buf_str(out, ",\"detail\":");

@@ -29,13 +29,13 @@ static sg_block *event_v2(const sg_delta_page *page, sg_epoch epoch)
 
 /* One table of a page. All but the last carry the cursor before the page: whoever stops between
  * them must not have skipped a table. */
-static sg_block *event_v1(const sg_delta_page *page, size_t i, sg_cursor since, sg_epoch epoch)
+static sg_block *event_v1(const sg_delta_page *page, size_t i, sg_epoch epoch)
 {
     bool last = i + 1 == page->part_count;
     char cursor[SG_CURSOR_TEXT];
     sg_buf data;
     sg_jsonw w;
-    size_t n = sg_cursor_format(last ? page->until : since, epoch, cursor);
+    size_t n = sg_cursor_format(last ? page->until : page->since, epoch, cursor);
     sg_slice id = sg_slice_of(cursor, n);
     sg_buf_init(&data, EVENT_BYTES_MAX);
     sg_jsonw_init(&w, &data);
@@ -74,8 +74,7 @@ static int make_blocks(const sg_delta_page *page, const sg_delta_spec *spec, sg_
     b->all = sg_arena_alloc(arena, n * sizeof(sg_block *));
     if (b->all == NULL) return SG_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        sg_block *one =
-            spec->version >= 2 ? event_v2(page, epoch) : event_v1(page, i, spec->since, epoch);
+        sg_block *one = spec->version >= 2 ? event_v2(page, epoch) : event_v1(page, i, epoch);
         if (one == NULL) {
             free_blocks(b);
             return SG_NOMEM;
@@ -242,7 +241,7 @@ static void advance_one(run *r, sg_hub_sub *sub)
     (void)pthread_mutex_unlock(&r->hub->lock);
     int err = read_page(r, kind, since, sub->client, &spec, &page, &b);
     (void)pthread_mutex_lock(&r->hub->lock);
-    if (!sub->gone && err == SG_RESYNC) {
+    if (!sub->gone && (err == SG_RESYNC || err == SG_RESTORED)) {
         sub->ready = false;
         send_resync(sub);
     } else if (!sub->gone && err != SG_OK) {

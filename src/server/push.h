@@ -74,8 +74,11 @@ typedef struct sg_push {
     sg_slice header_client; /* X-Client-Id: wins over the body's */
     int version;            /* 1 or 2 */
     sg_cursor since;
-    int64_t sent; /* -1: the client doesn't say */
-    bool pull;    /* a page is wanted with the answer */
+    int64_t sent;    /* -1: the client doesn't say */
+    int64_t staged;  /* numbers up to here were said to be staged; 0: it does not rely on any */
+    int64_t acked_n; /* newest acknowledgement it has had; 0: it doesn't say */
+    int64_t acked_seq;
+    bool pull; /* a page is wanted with the answer */
     sg_change_in *changes;
     size_t count;
     sg_push_result result;

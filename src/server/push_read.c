@@ -160,6 +160,12 @@ static void read_member(sg_push *p, sg_json *j, sg_slice key, head *h, int64_t n
         h->version = read_int(p, j, "schemaVersion is not a version");
     else if (sg_slice_eq(key, SG_LIT("sent")))
         p->sent = read_int(p, j, "sent is not a number");
+    else if (sg_slice_eq(key, SG_LIT("staged")))
+        p->staged = read_int(p, j, "staged is not a number");
+    else if (sg_slice_eq(key, SG_LIT("ackedN")))
+        p->acked_n = read_int(p, j, "ackedN is not a number");
+    else if (sg_slice_eq(key, SG_LIT("ackedSeq")))
+        p->acked_seq = read_int(p, j, "ackedSeq is not a number");
     else if (sg_slice_eq(key, SG_LIT("pull")))
         p->pull = read_bool(p, j, "pull is not true or false");
     else if (sg_slice_eq(key, SG_LIT("changes")) && p->changes == NULL) {
@@ -181,8 +187,7 @@ static bool settle_head(sg_push *p, const head *h, sg_epoch epoch)
     sg_epoch theirs = epoch;
     if (h->epoch.n != 0 && sg_epoch_parse(h->epoch, &theirs) != SG_OK)
         return refuse_all(p, SG_BADREQUEST, "epoch is not 16 hex digits");
-    if (theirs.id != epoch.id)
-        return refuse_all(p, SG_RESYNC, "the server's data is of another epoch");
+    if (theirs.id != epoch.id) return refuse_all(p, SG_RESTORED, NULL);
     int err = sg_cursor_parse(h->since, epoch, &p->since);
     return err == SG_OK || refuse_all(p, err, "since");
 }

@@ -1,6 +1,7 @@
 /* GET /sync/{app}/pull: one page of what came after a cursor. */
 #include "base/mem.h"
 #include "server/answer.h"
+#include "server/known.h"
 #include "server/now.h"
 #include "server/routes.h"
 
@@ -12,6 +13,7 @@ typedef struct pull {
     sg_claims claims;
     sg_delta_spec spec;
     int64_t sent;
+    sg_known known;
 } pull;
 
 static void pull_free(pull *p)
@@ -44,6 +46,7 @@ static void pull_job(sg_job *job, sg_worker *w)
     int err = w->store->ops->view_begin(w->view, &newest);
     bool open = err == SG_OK;
     if (open) err = check_copied(p, w);
+    if (err == SG_OK) err = sg_known_check(w->store, w->view, newest, &p->known);
     if (err == SG_OK) err = sg_delta_read(w->store, w->view, newest, &p->spec, &w->arena, &page);
     if (open) w->store->ops->view_end(w->view);
     if (err == SG_OK) {
@@ -69,12 +72,15 @@ static bool fill(const sg_ask *r, pull *p, const sg_claims *claims)
         !sg_ask_tables(r, "collection", &tables, &spec->table_count) ||
         !sg_ask_int(r, "limit", 1, SG_PAGE_RECORDS_MAX, &limit) ||
         !sg_ask_int(r, "sent", 0, SG_NUMBER_MAX, &p->sent) ||
+        !sg_ask_int(r, "ackedN", 0, SG_NUMBER_MAX, &p->known.n) ||
+        !sg_ask_int(r, "ackedSeq", 0, SG_NUMBER_MAX, &p->known.seq) ||
         !sg_ask_int(r, "v", 1, INT32_MAX, &version) || !sg_ask_client(r, &spec->self))
         return false;
     if (version > SG_VERSION_MAX) {
         sg_ask_refuse(r, SG_TOONEW, "this server speaks versions 1 and 2");
         return false;
     }
+    p->known.client = spec->self;
     spec->tables = tables;
     spec->limit = (size_t)limit;
     spec->version = (int)version;

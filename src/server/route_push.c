@@ -1,6 +1,7 @@
 /* POST /sync/{app}: a push, and one page back. */
 #include "base/mem.h"
 #include "server/answer.h"
+#include "server/known.h"
 #include "server/log.h"
 #include "server/now.h"
 #include "server/routes.h"
@@ -64,6 +65,10 @@ static void answer_job(sg_job *job, sg_worker *w)
     int err = w->store->ops->view_begin(w->view, &newest);
     bool open = err == SG_OK;
     if (open) err = check_copied(p, w);
+    if (err == SG_OK && p->count == 0) {
+        const sg_known known = {p->client, p->acked_n, p->acked_seq};
+        err = sg_known_check(w->store, w->view, newest, &known);
+    }
     if (err == SG_OK && wanted)
         err = sg_delta_read(w->store, w->view, newest, &spec, &w->arena, &page);
     if (open) w->store->ops->view_end(w->view);

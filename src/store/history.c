@@ -48,7 +48,9 @@ int sg_history_unpack(sg_history *h, sg_slice packed, sg_arena *arena)
     h->life_won = header >> 6 & 1;
     h->client = read_id(&r);
     h->actor = read_id(&r);
-    h->n = (int64_t)sg_read_varint(&r);
+    uint64_t n = sg_read_varint(&r);
+    if (n > INT64_MAX) r.err = SG_CORRUPT;
+    h->n = (int64_t)n;
     h->at_us = sg_read_zigzag(&r);
     h->base = sg_read_zigzag(&r);
     uint64_t count = sg_read_varint(&r);

@@ -141,7 +141,7 @@ int sg_sqlite_record_ref(sg_writer *w, int64_t row, sg_ref *ref, bool *found);
 int sg_sqlite_delta(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more);
 
 int sg_sqlite_append_history(sg_writer *w, const sg_history_row *rows, size_t n);
-int sg_sqlite_get_history(sg_writer *w, int64_t seq, sg_history_row *row, bool *found);
+int sg_sqlite_get_history(sg_view *v, int64_t seq, sg_history_row *row, bool *found);
 int sg_sqlite_history(sg_view *v, sg_feed feed, const sg_ref *ref, sg_history_fn *fn, void *ctx);
 int sg_sqlite_seq_before(sg_view *v, int64_t at_us, int64_t *seq);
 

@@ -31,10 +31,10 @@ static bool get(sg_sqlite *c, int64_t seq, sg_history_row *row, int *err)
     return *err == SG_OK;
 }
 
-int sg_sqlite_get_history(sg_writer *w, int64_t seq, sg_history_row *row, bool *found)
+int sg_sqlite_get_history(sg_view *v, int64_t seq, sg_history_row *row, bool *found)
 {
     int err = SG_OK;
-    *found = get(&w->conn, seq, row, &err);
+    *found = get(v->conn, seq, row, &err);
     return err;
 }
 

@@ -163,8 +163,6 @@ typedef struct sg_store_ops {
     int (*save_records)(sg_writer *w, sg_feed feed, const sg_ref *refs, sg_stored *records,
                         size_t n);
     int (*append_history)(sg_writer *w, const sg_history_row *rows, size_t n);
-    /* *found = false: there is no such entry, or it has been purged. */
-    int (*get_history)(sg_writer *w, int64_t seq, sg_history_row *row, bool *found);
     int (*record_ref)(sg_writer *w, int64_t row, sg_ref *ref, bool *found);
 
     /* A client's state, made if it is new. */
@@ -197,6 +195,8 @@ typedef struct sg_store_ops {
     sg_slice (*text)(sg_view *v, enum sg_text_kind kind, uint32_t id);
     /* *more: there are records behind the last one that was taken. */
     int (*delta)(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more);
+    /* *found = false: there is no such entry, or it has been purged. */
+    int (*get_history)(sg_view *v, int64_t seq, sg_history_row *row, bool *found);
     /* A record's history, newest first. SG_NOTFOUND: there is no such record. */
     int (*history)(sg_view *v, sg_feed feed, const sg_ref *ref, sg_history_fn *fn, void *ctx);
     /* The greatest seq committed before a time; what lies before all history gives 0. */

@@ -35,6 +35,7 @@ static bool is_news(const sg_page_writer *p, const sg_mark *m)
  * that its reader has dropped fields which it may not know how to write. */
 static bool life_sent(const sg_page_writer *p, const sg_record *r)
 {
+    if (r->has_life && sg_page_again(p, r)) return true;
     if (!r->has_life || r->life.seq <= p->since) return false;
     return r->revived_seq != 0 || is_news(p, &r->life);
 }
@@ -49,11 +50,11 @@ static bool collect(sg_page_writer *p, const sg_record *r)
     }
     sg_page_marks *set = p->marks;
     set->count = 0;
-    bool life = life_sent(p, r);
+    bool life = life_sent(p, r), all = life || sg_page_again(p, r);
     if (life) (void)sg_page_marks_add(set, &r->life);
     for (size_t i = 0; i < r->count; i++) {
         const sg_field *f = &r->fields[i];
-        bool sent = f->has_value && (life || is_news(p, &f->mark));
+        bool sent = f->has_value && (all || is_news(p, &f->mark));
         /* Of a deleted record's fields only those are named that have something to say of lost
          * writes; what is there now is the delete. */
         if (r->dead) sent = life && f->lost.n != 0;

@@ -37,6 +37,12 @@ typedef struct sg_page_writer {
     struct sg_page_marks *marks; /* of the record being written */
 } sg_page_writer;
 
+/* Is the whole record news to the reader, its own writes too (core/record.h, again_seq)? */
+static inline bool sg_page_again(const sg_page_writer *p, const sg_record *r)
+{
+    return r->again_seq > p->since;
+}
+
 /* The records go where w stands: inside the array of serverChanges (version 1: changes). */
 void sg_page_writer_init(sg_page_writer *p, sg_jsonw *w, const sg_texts *texts);
 void sg_page_writer_deinit(sg_page_writer *p);

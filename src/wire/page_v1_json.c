@@ -15,6 +15,7 @@ static bool by_other(const sg_page_writer *p, const sg_mark *m)
 /* A row is whole or not at all: it is sent if any part of it is news to its reader. */
 static bool is_news(const sg_page_writer *p, const sg_record *r)
 {
+    if (sg_page_again(p, r)) return true;
     if (r->has_life && by_other(p, &r->life)) return true;
     if (r->dead) return false;
     for (size_t i = 0; i < r->count; i++)

@@ -31,7 +31,7 @@ static bool is_possible(const sg_mark *m)
 
 static void round_trip(const sg_record *r)
 {
-    require(is_possible(&r->life) && r->revived_seq >= 0, "a life can be");
+    require(is_possible(&r->life) && r->revived_seq >= 0 && r->again_seq >= 0, "a life can be");
     for (size_t i = 0; i < r->count; i++)
         require(is_possible(&r->fields[i].mark), "a mark can be");
     sg_buf once, twice;

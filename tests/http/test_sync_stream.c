@@ -131,7 +131,7 @@ static void a_cursor_that_is_gone_is_told_to_resync(void **state)
     const sync_world *w = *state;
     char cursor[64];
     json_t *r = push_record(w, "c1", "tasks", 1);
-    snprintf(cursor, sizeof cursor, "c00000000000000ff-%s", sync_text(r, "epoch"));
+    snprintf(cursor, sizeof cursor, "c00000000000000ff-%s-00000001", sync_text(r, "epoch"));
     json_decref(r);
     http_client c = sync_stream(w, w->ann, "/sync/todo/stream?v=2&since=%s", cursor);
     assert_event(&c, "resync", NULL, NULL);

@@ -16,6 +16,7 @@ static inline const char *record_difference(const sg_record *a, const sg_record 
     if (a->dead != b->dead || a->has_life != b->has_life) return "life";
     if (!mark_is(&a->life, &b->life)) return "the life's mark"; /* all zero if there is none */
     if (a->revived_seq != b->revived_seq) return "revived_seq";
+    if (a->again_seq != b->again_seq) return "again_seq";
     if (a->count != b->count) return "the number of fields";
     for (size_t i = 0; i < a->count; i++) {
         const sg_field *f = &a->fields[i], *g = &b->fields[i];

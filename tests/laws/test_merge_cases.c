@@ -211,6 +211,56 @@ static int add_field(server *s, uint32_t name)
     return sg_merge_arrival(&s->record, &in, &clients, &s->arena, &count);
 }
 
+/* L2: whoever writes the lesser over what it has applied has to be told; others merge it when it
+ * comes. */
+static void test_l2_a_write_that_loses_to_what_its_writer_had_applied_is_news_to_it(void **state)
+{
+    (void)state;
+    static const struct {
+        act first, second;
+        bool again;
+    } cases[] = {
+        {{.client = 0, .n = 1, .at_us = 9, .mask = 1},
+         {.client = 1, .n = 1, .at_us = 5, .base = 1, .mask = 1},
+         true},
+        {{.client = 0, .n = 1, .at_us = 9, .mask = 1},
+         {.client = 1, .n = 1, .at_us = 5, .base = 0, .mask = 1},
+         false},
+        {{.client = 0, .n = 1, .at_us = 9, .mask = 1},
+         {.client = 0, .n = 2, .at_us = 5, .base = 0, .mask = 1},
+         true},
+        {{.client = 0, .n = 1, .at_us = 9, .mask = 1},
+         {.client = 1, .n = 1, .at_us = 10, .base = 1, .mask = 1},
+         false},
+        {{.client = 0, .n = 1, .at_us = 9, .mask = 1},
+         {.client = 1, .n = 1, .at_us = 5, .base = 1, .mask = 2},
+         false},
+        {{.op = SG_OP_INSERT, .client = 0, .n = 1, .at_us = 9},
+         {.op = SG_OP_DELETE, .client = 1, .n = 1, .at_us = 5, .base = 1},
+         true},
+        {{.op = SG_OP_INSERT, .client = 0, .n = 1, .at_us = 9},
+         {.op = SG_OP_DELETE, .client = 1, .n = 1, .at_us = 5, .base = 0},
+         false},
+        {{.op = SG_OP_DELETE, .client = 0, .n = 1, .at_us = 9},
+         {.op = SG_OP_INSERT, .client = 1, .n = 1, .at_us = 5, .base = 1, .mask = 1},
+         true},
+    };
+    server s;
+    server_init(&s, false);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        act first = cases[i].first, second = cases[i].second;
+        if (first.op == SG_OP_INSERT && first.mask != 0) first.op = SG_OP_UPDATE;
+        if (second.op == SG_OP_INSERT && first.mask != 0) second.op = SG_OP_UPDATE;
+        first.value[0] = SG_LIT("1");
+        second.value[0] = second.value[1] = SG_LIT("2");
+        server_empty(&s, false);
+        (void)server_take(&s, &first);
+        (void)server_take(&s, &second);
+        if ((s.record.again_seq == 2) != cases[i].again) fail_msg("case %zu", i);
+    }
+    server_deinit(&s);
+}
+
 static void test_l20_a_record_has_a_bounded_number_of_fields(void **state)
 {
     (void)state;
@@ -304,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_l8_what_comes_again_is_the_same_and_changes_nothing),
         cmocka_unit_test(test_a_mark_says_everything_of_its_write),
         cmocka_unit_test(test_l20_a_record_has_a_bounded_number_of_fields),
+        cmocka_unit_test(test_l2_a_write_that_loses_to_what_its_writer_had_applied_is_news_to_it),
         cmocka_unit_test(test_a_damaged_list_stops_the_merge),
         cmocka_unit_test(test_running_out_of_memory_is_said_and_never_half_a_merge),
     };

@@ -119,6 +119,8 @@ static void test_l15_last_modified_is_the_greatest_time_of_a_field(void **state)
     add(&r, 3, 30);
     add(&r, 2, 20);
     assert_int_equal(sg_record_updated_at(&r), 30);
+    add(&r, 4, 25); /* not the last one's */
+    assert_int_equal(sg_record_updated_at(&r), 30);
     sg_record_drop_fields(&r);
     assert_int_equal(sg_record_updated_at(&r), 50);
     add(&r, 1, 10); /* what lies behind it in memory is no field any more */

@@ -73,6 +73,7 @@ static void any_record(prng *g, sg_record *r)
     }
     if (prng_below(g, 10) == 0) any_field(g, r, UINT32_MAX, marks, mark_count);
     r->has_life = prng_below(g, 4) != 0;
+    if (prng_below(g, 3) == 0) r->again_seq = any_int(g, INT64_MAX - 1) + 1;
     if (!r->has_life) return;
     r->life = prng_below(g, 2) != 0 ? any_mark(g) : marks[0];
     r->dead = prng_below(g, 2) != 0;
@@ -91,7 +92,7 @@ static void check_round_trip(const sg_record *r)
     /* It held another record before. */
     sg_record_at(&back, 77)->has_value = true;
     back.dead = back.has_life = true;
-    back.life.at_us = back.revived_seq = 9;
+    back.life.at_us = back.revived_seq = back.again_seq = 9;
     sg_record_pack(r, &once);
     assert_int_equal(once.err, SG_OK);
     assert_int_equal(sg_record_unpack(&back, sg_buf_view(&once)), SG_OK);

@@ -90,6 +90,131 @@ static void L1_parts_are_sent_again_after_the_server_has_dropped_them(void **sta
     assert_int_equal(device_int(b, "SELECT count(*) FROM t"), 12000);
 }
 
+/* ---- L2 ---- */
+
+/* a, whose clock has gone back by more than the bound unnoticed, writes over what it has seen. */
+static void write_with_a_clock_gone_back(world *w, device *a, device *b, const char *sql)
+{
+    w->now_us += INT64_C(3600) * 1000000;
+    device_exec(b, "UPDATE t SET a='theirs', b='theirs' WHERE id='k1'");
+    device_exec(b, "DELETE FROM t WHERE id='k2'");
+    device_sync(b);
+    device_sync(a);
+    /* As if what it had followed were lost with the clock's battery. */
+    device_exec(a, "UPDATE sigla_state SET v=v-7200000000 WHERE k IN('hlc_us','seen_us')");
+    a->skew_us = -INT64_C(7200) * 1000000;
+    device_exec(a, sql);
+    device_exec(a, "UPDATE sigla_state SET v=0 WHERE k='offset_us'");
+}
+
+static void begin_with_two_rows(world *w, device **a, device **b)
+{
+    *a = synced(w, SCHEMA);
+    *b = synced(w, SCHEMA);
+    device_exec(*a, "INSERT INTO t VALUES('k1','mine','mine'),('k2',2,2)");
+    device_sync(*a);
+    device_sync(*b);
+}
+
+static void assert_level(device *a, device *b)
+{
+    device_sync(a);
+    device_sync(b);
+    device_sync(a);
+    assert_same(a, b, ROWS);
+    assert_same(a, b, MARKS);
+}
+
+static void L2_who_wrote_the_lesser_over_what_it_had_seen_is_told(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    write_with_a_clock_gone_back(w, a, b, "UPDATE t SET a='late' WHERE id='k1'");
+    assert_level(a, b);
+    assert_rows(a, ROWS, "k1|theirs|theirs\n");
+    /* It lost on arrival (L5), and was not null: once, and at the device that wrote it. */
+    assert_rows(a, "SELECT key,field,wasLocal,nowServer FROM sigla_conflicts",
+                "k1|a|\"late\"|\"theirs\"\n");
+    assert_rows(b, "SELECT * FROM sigla_conflicts", "");
+    device_exec(a, "SELECT sigla_restore(1)");
+    assert_level(a, b);
+    assert_rows(b, ROWS, "k1|late|theirs\n");
+}
+
+static void L2_who_is_told_with_the_answer_lost_is_told_again(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    write_with_a_clock_gone_back(w, a, b, "UPDATE t SET a='late' WHERE id='k1'");
+    device_exec(a, "INSERT INTO t VALUES('k3',3,3)");
+    for (int i = 0; i < 4; i++)
+        (void)device_step(a, FATE_ANSWER_LOST);
+    assert_level(a, b);
+    assert_rows(a, ROWS, "k1|theirs|theirs\nk3|3|3\n");
+    assert_rows(a, "SELECT wasLocal FROM sigla_conflicts", "\"late\"\n");
+}
+
+static void L2_a_lesser_insert_or_delete_is_told_too(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    device_exec(b, "DELETE FROM t WHERE id='k1'; INSERT INTO t VALUES('k1','again','again')");
+    write_with_a_clock_gone_back(
+        w, a, b, "DELETE FROM t WHERE id='k1'; INSERT INTO t VALUES('k2','risen',2)");
+    assert_level(a, b);
+    assert_rows(a, "SELECT id FROM t WHERE id='k1'", "k1\n");
+    assert_rows(a, "SELECT id FROM t WHERE id='k2'", "");
+    assert_rows(a, "SELECT key,field,kind,wasLocal FROM sigla_conflicts WHERE field='a'",
+                "k2|a|deleted|\"risen\"\n");
+    device *fresh = synced(w, SCHEMA);
+    assert_same(a, fresh, ROWS);
+    assert_same(a, fresh, MARKS);
+}
+
+/* What the server has for d comes by its stream, before d has pushed anything. */
+static void stream(world *w, device *d)
+{
+    sigla_action a;
+    sg_buf page;
+    sg_buf_init(&page, (size_t)1 << 24);
+    assert_int_equal(sigla_session_stream_request(d->session, 0, &a), SIGLA_OK);
+    char *url = sqlite3_mprintf("/sync/default/pull?%s", strchr(a.url, '?') + 1);
+    assert_int_equal(world_request(w, "GET", url, SG_LIT(""), &page), 200);
+    sqlite3_free(url);
+    assert_int_equal(sigla_session_stream(d->session, 0, "event: changes\ndata: ", 21), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(d->session, 0, page.p, page.n), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(d->session, 0, "\n\n", 2), SIGLA_OK);
+    sg_buf_deinit(&page);
+}
+
+static void L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again(void **state)
+{
+    world *w = *state;
+    static const char *const revivals[] = {"INSERT INTO t VALUES('k2','again',0)",
+                                           "INSERT INTO t VALUES('k2',NULL,0)"};
+    for (int greater = 0; greater < 2; greater++) {
+        device *a, *b;
+        begin_with_two_rows(w, &a, &b);
+        device_exec(b, "DELETE FROM t WHERE id='k2'");
+        device_sync(b);
+        device_exec(a, "UPDATE t SET a='waits' WHERE id='k2'");
+        stream(w, a);
+        assert_rows(a, "SELECT id FROM t WHERE id='k2'", "");
+        /* It is younger, or older, than what the record comes back with. */
+        b->skew_us = greater == 1 ? -INT64_C(10000000) : 0;
+        device_exec(b, revivals[greater]);
+        device_sync(b);
+        stream(w, a);
+        device_sync(a);
+        assert_level(a, b);
+        device_exec(a, "DELETE FROM t");
+        assert_level(a, b);
+    }
+}
+
 /* ---- L4 ---- */
 
 static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
@@ -252,6 +377,30 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
     assert_same(a, c, ROWS);
 }
 
+static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('gone',1,1),('other',1,1)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(b, "UPDATE t SET a='typed at b' WHERE id='gone'");
+    device_sync(b);
+    device_exec(a, "DELETE FROM t");
+    device_sync(a);
+    world_purge(w);
+    device_sync(b);
+    assert_rows(b, ROWS, "");
+    assert_rows(b, "SELECT count(*) FROM sigla_conflicts", "0\n");
+    assert_rows(
+        b, "SELECT key,field,kind,wasLocal,nowServer,serverOrigin,state FROM sigla_conflicts(1)",
+        "gone|a|deleted|\"typed at b\"|null|server-replay|quiet\n");
+    device_exec(b, "SELECT sigla_restore(id) FROM sigla_conflicts(1)");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, ROWS, "gone|typed at b|1\n");
+}
+
 /* ---- L13 ---- */
 
 static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void **state)
@@ -366,6 +515,21 @@ static void L14_a_clock_behind_is_corrected_before_it_loses_edits(void **state)
     device_sync(slow);
     device_sync(a);
     assert_rows(a, ROWS, "k1|slow|1\n");
+}
+
+static void L14_a_time_given_with_an_answer_that_was_lost_is_taken_over(void **state)
+{
+    world *w = *state;
+    device *late = world_device(w, SCHEMA), *b = synced(w, SCHEMA);
+    late->skew_us = INT64_C(365) * 86400 * 1000000;
+    device_exec(late, "INSERT INTO t VALUES('k1','late',1)");
+    assert_true(device_step(late, FATE_ANSWER_LOST));
+    device_exec(late, "UPDATE t SET a='on top' WHERE id='k1'");
+    device_exec(late, "INSERT INTO t VALUES('k2','late',1)");
+    assert_level(late, b);
+    assert_rows(b, ROWS, "k1|on top|1\nk2|late|1\n");
+    assert_rows(b, "SELECT count(*) FROM sigla_marks('t','k1') WHERE at>'2026-02'", "0\n");
+    assert_rows(late, "SELECT * FROM sigla_conflicts", "");
 }
 
 /* ---- L19 ---- */
@@ -589,18 +753,24 @@ int main(void)
         T(L1_a_large_transaction_is_pushed_in_parts_and_seen_whole),
         T(L1_parts_are_sent_again_after_the_server_has_dropped_them),
         T(L7_pages_that_could_not_be_written_are_pulled_again),
+        T(L2_who_wrote_the_lesser_over_what_it_had_seen_is_told),
+        T(L2_who_is_told_with_the_answer_lost_is_told_again),
+        T(L2_a_lesser_insert_or_delete_is_told_too),
+        T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
         T(L9_a_refused_change_stands_alone_and_can_be_retried),
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
         T(L9_children_before_their_parents_wait_for_them),
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
+        T(L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes),
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
         T(L6_a_clock_years_ahead_expires_no_conflict),
         T(L7_an_answer_does_not_take_the_cursor_back_behind_a_stream),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
         T(L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing),
+        T(L14_a_time_given_with_an_answer_that_was_lost_is_taken_over),
         T(L14_a_clock_behind_is_corrected_before_it_loses_edits),
         T(L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column),
         T(answers_that_cannot_be_helped_stop_the_session_by_name),

@@ -157,6 +157,28 @@ static void edit(model *m, device *d, prng *g)
     if (!person) device_exec(d, "SELECT sigla_as_end()");
 }
 
+/* An update by a clock that has gone back unnoticed: greater than what the device wrote before, but
+ * maybe less than what it has seen and writes over. */
+static void edit_in_the_past(model *m, device *d, prng *g)
+{
+    int key = (int)prng_below(g, KEYS);
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM t WHERE id='k%d'", key);
+    if (device_int(d, sql) == 0) return;
+    int64_t last = 1, skew_us = d->skew_us;
+    int64_t hlc = device_int(d, "SELECT v FROM sigla_state WHERE k='hlc_us'");
+    for (int i = 0; i < m->count; i++)
+        if (m->all[i].device == d->index && m->all[i].at > last) last = m->all[i].at;
+    snprintf(sql, sizeof sql, "UPDATE sigla_state SET v=%lld WHERE k='hlc_us'", (long long)last);
+    device_exec(d, sql);
+    d->skew_us -= INT64_C(10000000000);
+    do_update(m, d, g, key, true);
+    d->skew_us = skew_us;
+    snprintf(sql, sizeof sql, "UPDATE sigla_state SET v=max(v,%lld) WHERE k='hlc_us'",
+             (long long)hlc);
+    device_exec(d, sql);
+}
+
 /* ---- the independent model: L5 from the law's text ---- */
 
 typedef struct cell {
@@ -309,8 +331,10 @@ static void random_step(world *w, model *m, prng *g)
         (void)device_step(d, random_fate(g));
     else if (r < 90)
         device_restart(d);
-    else if (r < 95)
+    else if (r < 93)
         device_sync(d);
+    else if (r < 97)
+        edit_in_the_past(m, d, g);
     else
         d->skew_us = (int64_t)prng_below(g, 200000000) - 100000000;
 }

@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 #include "server/answer.h"
+#include "server/http.h"
+#include "server/known.h"
 
 #define USER "ann"
 
@@ -50,6 +52,28 @@ void world_open(world *w)
     check(world_serve(w));
 }
 
+static void run(const char *format, const char *dir)
+{
+    char command[1000];
+    snprintf(command, sizeof command, format, dir, dir, dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* A closed store is one file. */
+void world_backup(world *w)
+{
+    world_halt(w);
+    run("cp '%s/server.db' '%s/backup.db'", w->dir);
+    check(world_serve(w));
+}
+
+void world_put_back(world *w)
+{
+    world_halt(w);
+    run("cp '%s/backup.db' '%s/server.db'", w->dir);
+    check(world_serve(w));
+}
+
 /* Nothing of ours may keep the connection open. */
 static void close_db(device *d)
 {
@@ -66,26 +90,15 @@ void world_close(world *w)
         free(w->devices[i]);
     }
     world_halt(w);
-    char command[400];
-    snprintf(command, sizeof command, "rm -rf '%s'", w->dir);
-    assert_int_equal(system(command), 0);
+    run("rm -rf '%s'", w->dir);
 }
 
 /* ---- the server ---- */
 
 static int refusal(int code, sg_buf *out)
 {
-    sg_jsonw w;
     sg_buf_clear(out);
-    out->err = SG_OK;
-    sg_jsonw_init(&w, out);
-    sg_jsonw_object(&w);
-    sg_jsonw_k(&w, "error");
-    sg_jsonw_object(&w);
-    sg_jsonw_kstr(&w, "code", sg_slice_str(sg_err_code(code)));
-    sg_jsonw_kstr(&w, "message", sg_slice_str(sg_err_text(code)));
-    sg_jsonw_object_end(&w);
-    sg_jsonw_object_end(&w);
+    sg_http_error_body(out, code, SG_LIT(""));
     return sg_err_http(code);
 }
 
@@ -157,6 +170,11 @@ static sg_slice parameter(const char *url, const char *name)
     return sg_slice_of(at, strcspn(at, "&"));
 }
 
+static int64_t number(const char *url, const char *name)
+{
+    return strtoll(parameter(url, name).p, NULL, 10);
+}
+
 static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
 {
     sg_delta_spec spec = {.scope = SG_LIT("u:" USER),
@@ -169,8 +187,15 @@ static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
     sg_arena arena;
     sg_arena_init(&arena);
     sg_delta_page page = {0};
-    err = read_page(w, &spec, &page, &arena);
+    const sg_known known = {spec.self, number(url, "ackedN="), number(url, "ackedSeq=")};
+    int64_t newest;
+    err = w->store.ops->view_begin(w->view, &newest);
+    if (err == SG_OK) err = sg_known_check(&w->store, w->view, newest, &known);
     w->store.ops->view_end(w->view);
+    if (err == SG_OK) {
+        err = read_page(w, &spec, &page, &arena);
+        w->store.ops->view_end(w->view);
+    }
     if (err == SG_OK) {
         sg_answer_page(&page, w->epoch, w->now_us, out);
         err = out->err;

@@ -67,6 +67,9 @@ bool device_step(device *d, enum fate fate);
 void device_sync(device *d);
 /* A device whose database is a copy of that one's file as it is now. */
 device *world_copy(world *w, const device *from);
+/* Keep a copy of the server's data; put it in the data's place. */
+void world_backup(world *w);
+void world_put_back(world *w);
 /* Forget deletes, history and answers that are older than now. */
 void world_purge(world *w);
 /* The same, which may fail. */

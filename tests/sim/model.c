@@ -130,7 +130,8 @@ static void supersede(sim_device *d, const sim_write *w)
 
 static void check_stamp(sim_device *d, const sim_write *w)
 {
-    if (w->at == 0) return;
+    /* What a server put back lacks goes again under the stamps it had. */
+    if (w->at == 0 || d->s->loose) return;
     for (int i = 0; i < w - d->s->writes; i++) {
         const sim_write *o = &d->s->writes[i];
         if (o->device == d->index && o->n < w->n && o->at > w->at && !o->undone)

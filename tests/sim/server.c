@@ -1,8 +1,11 @@
 #include "sim/sim.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "server/answer.h"
-#include "wire/json.h"
+#include "server/http.h"
+#include "server/known.h"
 
 #define SERVER_PATH "/0/server.db"
 
@@ -63,15 +66,8 @@ static bool excused(void)
 
 static int refusal(int code, sg_buf *out)
 {
-    sg_jsonw w;
-    sg_jsonw_init(&w, out);
-    sg_jsonw_object(&w);
-    sg_jsonw_k(&w, "error");
-    sg_jsonw_object(&w);
-    sg_jsonw_kstr(&w, "code", sg_slice_str(sg_err_code(code)));
-    sg_jsonw_kstr(&w, "message", sg_slice_str(sg_err_text(code)));
-    sg_jsonw_object_end(&w);
-    sg_jsonw_object_end(&w);
+    sg_buf_clear(out);
+    sg_http_error_body(out, code, SG_LIT(""));
     return sg_err_http(code);
 }
 
@@ -206,6 +202,11 @@ static sg_slice parameter(const char *url, const char *name)
     return sg_slice_of(at, strcspn(at, "&"));
 }
 
+static int64_t number(const char *url, const char *name)
+{
+    return strtoll(parameter(url, name).p, NULL, 10);
+}
+
 static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf *out)
 {
     sg_delta_spec spec = {.scope = scope_of(from),
@@ -214,6 +215,13 @@ static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf 
                           .version = 2,
                           .self = parameter(url, "client=")};
     int err = sg_cursor_parse(parameter(url, "since="), s->server.epoch, &spec.since);
+    if (err != SG_OK) return refusal(err, out);
+    const sg_known known = {spec.self, number(url, "ackedN="), number(url, "ackedSeq=")};
+    int64_t newest;
+    const sg_store_ops *ops = s->server.store.ops;
+    err = ops->view_begin(s->server.view, &newest);
+    if (err == SG_OK) err = sg_known_check(&s->server.store, s->server.view, newest, &known);
+    ops->view_end(s->server.view);
     if (err != SG_OK) return refusal(err, out);
     sg_arena arena;
     sg_arena_init(&arena);

@@ -396,12 +396,12 @@ static void a_records_history_leads_backwards(void **state)
                      SG_NOTFOUND);
     sg_history_row row;
     bool found;
-    OK(ops->get_history(t->w, 5, &row, &found));
+    OK(ops->get_history(ops->writer_view(t->w), 5, &row, &found));
     assert_true(found);
     assert_int_equal(row.prev, 3);
     assert_int_equal(row.received_us, 30);
     assert_true(sg_slice_eq(row.data, SG_LIT("data")));
-    OK(ops->get_history(t->w, 99, &row, &found));
+    OK(ops->get_history(ops->writer_view(t->w), 99, &row, &found));
     assert_false(found);
     ops->rollback(t->w);
 }
@@ -423,7 +423,7 @@ static void the_newest_seq_before_a_time(void **state)
         for (int64_t s = 1; s <= t->newest.seq; s++) {
             sg_history_row row;
             bool found;
-            OK(ops->get_history(t->w, s, &row, &found));
+            OK(ops->get_history(ops->writer_view(t->w), s, &row, &found));
             if (found && row.received_us < at_us) expected = s;
         }
         OK(ops->seq_before(v, at_us, &seq));

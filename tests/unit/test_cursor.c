@@ -18,16 +18,19 @@ static void assert_text(sg_cursor cursor, const char *expected)
     sg_cursor back;
     assert_int_equal(sg_cursor_parse(sg_slice_of(text, n), epoch, &back), SG_OK);
     assert_true(back.seq == cursor.seq && back.from == cursor.from);
+    assert_true(back.proof == (cursor.proof > 0 ? cursor.proof : 0));
 }
 
 static void a_cursor_comes_back_as_it_went(void **state)
 {
     (void)state;
-    assert_text(sg_cursor_at(0), "c0000000000000000-0123456789abcdef");
-    assert_text(sg_cursor_at(842), "c000000000000034a-0123456789abcdef");
-    assert_text(sg_cursor_at(INT64_MAX), "c7fffffffffffffff-0123456789abcdef");
-    assert_text((sg_cursor){842, 0}, "c000000000000034a-0123456789abcdef-0000000000000000");
-    assert_text((sg_cursor){842, 17}, "c000000000000034a-0123456789abcdef-0000000000000011");
+    assert_text(sg_cursor_at(0), "c0000000000000000-0123456789abcdef-00000000");
+    assert_text(sg_cursor_at(842), "c000000000000034a-0123456789abcdef-00000000");
+    assert_text(sg_cursor_at(INT64_MAX), "c7fffffffffffffff-0123456789abcdef-00000000");
+    assert_text((sg_cursor){842, 0, 255},
+                "c000000000000034a-0123456789abcdef-000000ff-0000000000000000");
+    assert_text((sg_cursor){842, 17, UINT32_MAX},
+                "c000000000000034a-0123456789abcdef-ffffffff-0000000000000011");
 }
 
 static void nothing_and_the_start_of_time_mean_from_the_start(void **state)
@@ -45,8 +48,8 @@ static void another_epochs_cursor_asks_for_a_resync(void **state)
 {
     (void)state;
     sg_cursor c;
-    sg_slice text = SG_LIT("c000000000000034a-0123456789abcdee");
-    assert_int_equal(sg_cursor_parse(text, epoch, &c), SG_RESYNC);
+    sg_slice text = SG_LIT("c000000000000034a-0123456789abcdee-00000001");
+    assert_int_equal(sg_cursor_parse(text, epoch, &c), SG_RESTORED);
 }
 
 static void what_is_no_cursor_is_refused(void **state)
@@ -55,14 +58,17 @@ static void what_is_no_cursor_is_refused(void **state)
     static const char *const bad[] = {
         "c",
         "x000000000000034a-0123456789abcdef",
-        "c000000000000034A-0123456789abcdef",
-        "c000000000000034a_0123456789abcdef",
-        "c000000000000034a-0123456789abcde",
-        "c000000000000034a-0123456789abcdef-",
-        "c000000000000034a-0123456789abcdef-000000000000034b", /* began behind itself */
-        "c000000000000034a-0123456789abcdef_0000000000000011",
-        "c000000000000034a-0123456789abcdef-000000000000001g",
-        "c8000000000000000-0123456789abcdef",
+        "c000000000000034A-0123456789abcdef-00000001",
+        "c000000000000034a_0123456789abcdef-00000001",
+        "c000000000000034a-0123456789abcde-00000001",
+        "c000000000000034a-0123456789abcdef",
+        "c000000000000034a-0123456789abcdef_00000001",
+        "c000000000000034a-0123456789abcdef-0000000x",
+        "c000000000000034a-0123456789abcdef-00000001-",
+        "c000000000000034a-0123456789abcdef-00000001-000000000000034b", /* began behind itself */
+        "c000000000000034a-0123456789abcdef-00000001_0000000000000011",
+        "c000000000000034a-0123456789abcdef-00000001-000000000000001g",
+        "c8000000000000000-0123456789abcdef-00000001",
         "2026-01-01T00:00:00.000Z",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -75,7 +81,8 @@ static void what_is_no_cursor_is_refused(void **state)
 static void cursors_sort_as_text_by_their_position(void **state)
 {
     (void)state;
-    static const sg_cursor ascending[] = {{1, 1}, {2, 0}, {2, 1}, {9, 9}, {10, 3}, {256, 256}};
+    static const sg_cursor ascending[] = {{1, 1, 9}, {2, 0, 8},  {2, 1, 8},
+                                          {9, 9, 7}, {10, 3, 6}, {256, 256, 5}};
     char before[SG_CURSOR_TEXT] = "1970-01-01T00:00:00.000Z", text[SG_CURSOR_TEXT];
     size_t n = strlen(before);
     for (size_t i = 0; i < sizeof ascending / sizeof ascending[0]; i++) {

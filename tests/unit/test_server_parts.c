@@ -34,7 +34,8 @@ static void check_cursor(const char *text, int expected)
 static void L7_cursors_come_back_and_sort_by_seq(void **state)
 {
     (void)state;
-    const sg_cursor cursors[] = {{1, 1}, {2, 0}, {15, 15}, {16, 3}, {INT64_MAX, INT64_MAX}};
+    const sg_cursor cursors[] = {
+        {1, 1, 0}, {2, 0, 1}, {15, 15, 2}, {16, 3, 3}, {INT64_MAX, INT64_MAX, UINT32_MAX}};
     char before[SG_CURSOR_TEXT + 1] = "1970-01-01T00:00:00.000Z", text[SG_CURSOR_TEXT + 1] = "";
     for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
         sg_cursor c;
@@ -54,16 +55,16 @@ static void cursors_of_others_are_refused(void **state)
     check_cursor("", SG_OK);
     check_cursor("1970-01-01T00:00:00.000Z", SG_OK);
     check_cursor("1970-01-01T00:00:00.001Z", SG_BADCURSOR);
-    check_cursor("c0000000000000001-0000000000001234", SG_OK);
-    check_cursor("c0000000000000001-0000000000001235", SG_RESYNC);
-    check_cursor("c000000000000000A-0000000000001234", SG_BADCURSOR);
-    check_cursor("c8000000000000000-0000000000001234", SG_BADCURSOR);
-    check_cursor("d0000000000000001-0000000000001234", SG_BADCURSOR);
-    check_cursor("c0000000000000001+0000000000001234", SG_BADCURSOR);
-    check_cursor("c0000000000000001-0000000000001234-", SG_BADCURSOR);
-    check_cursor("c0000000000000001-0000000000001234-0000000000000000", SG_OK);
-    check_cursor("c0000000000000001-0000000000001234-0000000000000002", SG_BADCURSOR);
-    check_cursor("c0000000000000001-0000000000001234+0000000000000000", SG_BADCURSOR);
+    check_cursor("c0000000000000001-0000000000001234-00000007", SG_OK);
+    check_cursor("c0000000000000001-0000000000001235-00000007", SG_RESTORED);
+    check_cursor("c000000000000000A-0000000000001234-00000007", SG_BADCURSOR);
+    check_cursor("c8000000000000000-0000000000001234-00000007", SG_BADCURSOR);
+    check_cursor("d0000000000000001-0000000000001234-00000007", SG_BADCURSOR);
+    check_cursor("c0000000000000001+0000000000001234-00000007", SG_BADCURSOR);
+    check_cursor("c0000000000000001-0000000000001234-00000007-", SG_BADCURSOR);
+    check_cursor("c0000000000000001-0000000000001234-00000007-0000000000000000", SG_OK);
+    check_cursor("c0000000000000001-0000000000001234-00000007-0000000000000002", SG_BADCURSOR);
+    check_cursor("c0000000000000001-0000000000001234-00000007+0000000000000000", SG_BADCURSOR);
 }
 
 /* ---- spans of time ---- */
