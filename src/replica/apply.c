@@ -9,6 +9,7 @@
 #include "replica/loss.h"
 #include "replica/park.h"
 #include "replica/resync.h"
+#include "replica/tombstone.h"
 
 int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
 {
@@ -217,6 +218,7 @@ int sg_apply_page(sg_apply *a, sg_slice json)
     sg_page page;
     int err = sg_page_open(&page, json, &arena);
     if (err == SG_OK) err = sg_apply_ids_init(&a->ids, &page);
+    if (err == SG_OK) err = sg_tombstones_forget(a, page.floor_seq);
     a->r->applying = true;
     bool got = err == SG_OK;
     for (sg_page_record rec; got && err == SG_OK;) {

@@ -6,6 +6,7 @@
 #include "base/reader.h"
 #include "replica/intern.h"
 #include "replica/key.h"
+#include "replica/tombstone.h"
 
 /* Turning triggers off and on has every statement of the connection prepared anew: fewer records
  * than this do not make up for it. */
@@ -252,6 +253,8 @@ int sg_hydrate(sg_apply *a, sg_slice pages)
     sg_arena_init(&h.arena);
     int err = SG_OK;
     read_pages(&h, pages, &err);
+    for (size_t i = 0; i < h.page_count && err == SG_OK; i++)
+        err = sg_tombstones_forget(a, h.pages[i].floor_seq);
     bool usual = a->journal || a->app.resync || is_watched(a->r, &err);
     if (err == SG_OK && !usual) write_all_new(&h, &err);
     a->r->applying = true;

@@ -150,9 +150,10 @@ static int check_cursor(reading *r, sg_feed feed, int64_t newest)
 {
     sg_floor floor = {0};
     int err = sg_cursor_check(r->store, r->view, newest, &r->spec->since);
-    if (err != SG_OK || r->spec->since.seq == 0 || feed.scope == 0 || feed.app == 0) return err;
+    if (err != SG_OK || feed.scope == 0 || feed.app == 0) return err;
     err = r->store->ops->floor(r->view, feed, &floor);
-    if (err != SG_OK) return err;
+    r->page->floor_seq = floor.seq;
+    if (err != SG_OK || r->spec->since.seq == 0) return err;
     /* What was purged behind the last page would be missed, wherever the pages began. */
     return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;
 }
@@ -254,6 +255,7 @@ void sg_delta_put(sg_jsonw *w, const sg_delta_page *page, sg_epoch epoch)
     sg_jsonw_kstr(w, "syncedUntil", sg_slice_of(cursor, n));
     sg_jsonw_kint(w, "syncedSeq", page->until.from);
     sg_jsonw_kbool(w, "hasMore", page->more);
+    if (page->floor_seq != 0) sg_jsonw_kint(w, "floor", page->floor_seq);
     /* Inside an object of their own, of which the braces stay behind. */
     if (page->names.n > 2) {
         sg_buf_byte(w->out, ',');

@@ -45,8 +45,9 @@ typedef struct sg_delta_page {
     sg_cursor since; /* the cursor before this page, proved */
     sg_cursor until; /* the cursor behind this page, proved */
     bool more;
-    bool alone;      /* all that is new comes from one client … */
-    sg_slice writer; /* … this one; in the arena */
+    int64_t floor_seq; /* deletes up to here may be forgotten; 0: none */
+    bool alone;        /* all that is new comes from one client … */
+    sg_slice writer;   /* … this one; in the arena */
 } sg_delta_page;
 
 /* Read a page inside view_begin … view_end. SG_RESYNC: the cursor lies below the purge floor;

@@ -84,6 +84,7 @@ typedef struct sg_page {
     sg_slice epoch;
     sg_slice synced_until; /* cursor */
     int64_t synced_seq;
+    int64_t floor_seq; /* deletes up to here may be forgotten at the server; 0: none */
     bool has_more;
     int64_t staged; /* numbers up to this one are kept until the rest of their transaction comes */
     const sg_ack *acks;

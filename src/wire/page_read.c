@@ -140,6 +140,8 @@ static void read_member(sg_json *j, sg_slice key, sg_page *p)
         p->synced_until = sg_part_text(j, p->arena);
     else if (sg_slice_eq(key, SG_LIT("syncedSeq")))
         p->synced_seq = sg_part_count(j);
+    else if (sg_slice_eq(key, SG_LIT("floor")))
+        p->floor_seq = sg_part_count(j);
     else if (sg_slice_eq(key, SG_LIT("hasMore")))
         p->has_more = sg_json_bool(j);
     else if (sg_slice_eq(key, SG_LIT("staged")))

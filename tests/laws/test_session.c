@@ -377,6 +377,40 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
     assert_same(a, c, ROWS);
 }
 
+static void L12_a_late_insert_of_what_was_purged_is_alive_for_all(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k','late',1)");
+    device_exec(b, "INSERT INTO t VALUES('k','theirs',2)");
+    device_exec(b, "DELETE FROM t");
+    device_sync(b);
+    world_purge(w);
+    device_sync(a);
+    device_sync(b);
+    assert_rows(b, ROWS, "k|late|1\n");
+    assert_same(b, synced(w, SCHEMA), MARKS);
+    assert_same(b, a, MARKS);
+}
+
+static void L12_tombstones_below_the_floor_do_not_gather(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('gone',1,1),('stays',1,1),('later',1,1)");
+    device_sync(a);
+    device_exec(a, "DELETE FROM t WHERE id='gone'");
+    device_sync(a);
+    device_sync(b);
+    world_purge(w);
+    device_exec(a, "DELETE FROM t WHERE id='later'");
+    device_sync(a);
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, "SELECT count(*) FROM sigla_rec", "2\n");
+    assert_rows(b, "SELECT count(*) FROM sigla_rec", "2\n");
+}
+
 static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **state)
 {
     world *w = *state;
@@ -763,6 +797,8 @@ int main(void)
         T(L9_children_before_their_parents_wait_for_them),
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
+        T(L12_a_late_insert_of_what_was_purged_is_alive_for_all),
+        T(L12_tombstones_below_the_floor_do_not_gather),
         T(L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes),
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
         T(L6_a_clock_years_ahead_expires_no_conflict),
