@@ -88,7 +88,7 @@ int sg_chunk_flush(sg_applier *a);
 /* Forget what a failed push has left. */
 void sg_chunk_drop(sg_applier *a);
 /* chunk_merge.c: one item of the chunk, whose record has been loaded. */
-int sg_chunk_merge(sg_applier *a, const sg_chunk_item *item);
+int sg_chunk_merge(sg_applier *a, sg_chunk_item *item);
 /* Bytes of a change's names and values. */
 size_t sg_chunk_bytes(const sg_change *c);
 

@@ -12,28 +12,6 @@ size_t sg_chunk_bytes(const sg_change *c)
     return n;
 }
 
-/* A change beyond the clock's bound gets the server's time, and its fields with it (L14). */
-static int restamp(sg_applier *a, sg_chunk_item *item)
-{
-    sg_change *c = &item->change;
-    bool beyond = sg_clock_beyond(c->at_us, a->now_us);
-    for (size_t i = 0; i < c->field_count; i++)
-        if (sg_clock_beyond(c->fields[i].at_us, a->now_us)) beyond = true;
-    if (!beyond) return SG_OK;
-    sg_change_field *fields = sg_arena_alloc(&a->arena, c->field_count * sizeof *fields);
-    if (fields == NULL) return SG_NOMEM;
-    int64_t at_us = sg_clock_tick(&a->clock, a->now_us);
-    for (size_t i = 0; i < c->field_count; i++) {
-        fields[i] = c->fields[i];
-        if (sg_clock_beyond(fields[i].at_us, a->now_us)) fields[i].at_us = at_us;
-    }
-    if (sg_clock_beyond(c->at_us, a->now_us)) c->at_us = at_us;
-    c->fields = fields;
-    item->restamped = true;
-    const sg_push_restamp r = {c->n, at_us, c->table, c->id};
-    return sg_push_restamp_add(&a->push->result, &r);
-}
-
 int sg_chunk_add(sg_applier *a, const sg_change *c)
 {
     size_t bytes = sg_chunk_bytes(c);
@@ -45,7 +23,7 @@ int sg_chunk_add(sg_applier *a, const sg_change *c)
     sg_chunk_item *item = &a->items[a->item_count++];
     *item = (sg_chunk_item){.change = *c};
     a->item_bytes += bytes;
-    return restamp(a, item);
+    return SG_OK;
 }
 
 /* ---- numbers for texts ---- */

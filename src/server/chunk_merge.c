@@ -38,6 +38,54 @@ static bool is_too_big(sg_chunk_slot *slot, const sg_chunk_item *item)
     return slot->bytes > SG_STORED_MAX;
 }
 
+/* ---- stamps beyond the bound (L14) ---- */
+
+/* Its writer wrote it over this: the writer's own, or applied there before. */
+static bool had_seen(const sg_applier *a, const sg_mark *m, int64_t base)
+{
+    return m->client == a->client || m->seq <= base;
+}
+
+/* The server's time, or as much later as it takes to stay above what the writer has written over: a
+ * clock that was wrong must not turn the order of one's own edits (L3). */
+static int64_t new_time(sg_applier *a, const sg_chunk_item *item, int64_t base)
+{
+    const sg_record *rec = &a->slots[item->slot].record;
+    const sg_change *c = &item->change;
+    int64_t above_us = a->now_us;
+    bool life = rec->has_life && c->op != SG_OP_UPDATE && had_seen(a, &rec->life, base);
+    if (life && rec->life.at_us > above_us) above_us = rec->life.at_us;
+    for (size_t i = 0; i < c->field_count; i++) {
+        const sg_field *f = sg_record_find(rec, item->names[i]);
+        if (f != NULL && f->mark.at_us > above_us && had_seen(a, &f->mark, base))
+            above_us = f->mark.at_us;
+    }
+    if (above_us > a->clock.last_us) a->clock.last_us = above_us;
+    return sg_clock_tick(&a->clock, a->now_us);
+}
+
+/* A change beyond the bound gets another time, and its fields with it. */
+static int restamp(sg_applier *a, sg_chunk_item *item, int64_t base)
+{
+    sg_change *c = &item->change;
+    bool beyond = sg_clock_beyond(c->at_us, a->now_us);
+    for (size_t i = 0; i < c->field_count; i++)
+        if (sg_clock_beyond(c->fields[i].at_us, a->now_us)) beyond = true;
+    if (!beyond) return SG_OK;
+    sg_change_field *fields = sg_arena_alloc(&a->arena, (c->field_count + 1) * sizeof *fields);
+    if (fields == NULL) return SG_NOMEM;
+    int64_t at_us = new_time(a, item, base);
+    for (size_t i = 0; i < c->field_count; i++) {
+        fields[i] = c->fields[i];
+        if (sg_clock_beyond(fields[i].at_us, a->now_us)) fields[i].at_us = at_us;
+    }
+    if (sg_clock_beyond(c->at_us, a->now_us)) c->at_us = at_us;
+    c->fields = fields;
+    item->restamped = true;
+    const sg_push_restamp r = {c->n, at_us, c->table, c->id};
+    return sg_push_restamp_add(&a->push->result, &r);
+}
+
 /* A history entry of this chunk or of the store. */
 static int find_history(sg_applier *a, int64_t seq, sg_history_row *row, bool *found)
 {
@@ -142,7 +190,7 @@ static int commit_item(sg_applier *a, const sg_chunk_item *item, const sg_arriva
     return err;
 }
 
-int sg_chunk_merge(sg_applier *a, const sg_chunk_item *item)
+int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
 {
     const sg_clients clients = {a, client_text};
     sg_chunk_slot *slot = &a->slots[item->slot];
@@ -151,17 +199,21 @@ int sg_chunk_merge(sg_applier *a, const sg_chunk_item *item)
         return sg_apply_refuse(a, c, SG_NOTFOUND, SG_LIT("there is no such record to update"));
     if (is_too_big(slot, item))
         return sg_apply_refuse(a, c, SG_LIMIT, SG_LIT("the record would grow too large"));
+    int64_t base;
+    int err = sg_apply_base(a, c, &base);
+    if (err == SG_OK) err = restamp(a, item, base);
+    if (err != SG_OK) return err;
     sg_arrival in = {.change = c,
                      .names = item->names,
                      .client_text = a->push->client,
                      .client = a->client,
                      .actor = item->actor,
                      .seq = a->newest.seq + 1,
+                     .base = base,
                      .restamped = item->restamped};
     sg_merge_count count;
     int64_t again_seq = slot->record.again_seq;
-    int err = sg_apply_base(a, c, &in.base);
-    if (err == SG_OK) err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
+    err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
     if (err != SG_OK) return err;
     if (c->n == 0 && count.won == 0) {
         bool before = count.lost == 0;

@@ -203,13 +203,13 @@ static bool in_end(void *ctx, const sim_write *w)
 
 static void check_agreement(sim *s, sim_device *first, sim_device *d)
 {
-    static const char *const what[] = {
-        "SELECT id,a,b,c FROM t ORDER BY id",
-        "SELECT k.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM (SELECT 'k0' id UNION "
-        "ALL SELECT 'k1' UNION ALL SELECT 'k2') k, sigla_marks('t',k.id) m WHERE m.field NOT NULL "
-        "ORDER BY 1,2",
-        "SELECT k.id,m.at,m.client,m.n FROM (SELECT 'k0' id UNION ALL SELECT 'k1' UNION ALL SELECT "
-        "'k2') k, sigla_marks('t',k.id) m WHERE m.field IS NULL ORDER BY 1,2"};
+#define EACH_KEY "(SELECT 'k0' id UNION ALL SELECT 'k1' UNION ALL SELECT 'k2') k"
+    static const char fields[] =
+        "SELECT k.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM " EACH_KEY
+        ", sigla_marks('t',k.id) m WHERE m.field NOT NULL ORDER BY 1,2";
+    static const char graves[] = "SELECT k.id,m.at,m.client,m.n FROM " EACH_KEY
+                                 ", sigla_marks('t',k.id) m WHERE m.field IS NULL ORDER BY 1,2";
+    static const char *const what[] = {"SELECT id,a,b,c FROM t ORDER BY id", fields, graves};
     /* A purged tombstone is not brought to those who come later. */
     size_t queries = sizeof what / sizeof *what - (s->purged ? 1 : 0);
     for (size_t i = 0; i < queries; i++) {
