@@ -453,38 +453,43 @@ static uint64_t number(const char *text)
     return v;
 }
 
+static void read_options(options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i += 2) {
+        const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(name, "--case") == 0) {
+            o->cases = argv + i + 1;
+            o->case_count = argc - i - 1;
+            return;
+        }
+        if (strcmp(name, "--trace") == 0)
+            o->trace = value;
+        else if (strcmp(name, "--shrink") == 0)
+            o->shrink = value;
+        else if (strcmp(name, "--seeds") == 0)
+            o->seeds = number(value);
+        else if (strcmp(name, "--from") == 0)
+            o->from = number(value);
+        else if (strcmp(name, "--jobs") == 0)
+            o->jobs = (int)number(value);
+        else if (strcmp(name, "--seconds") == 0)
+            o->seconds = (int64_t)number(value);
+        else if (strcmp(name, "--seed") == 0) {
+            o->seed = number(value);
+            o->one = true;
+        } else {
+            fprintf(stderr, "sim: --seeds N, --from S, --jobs J, --seconds T, --seed S [--shrink "
+                            "FILE], --trace FILE, --case FILE…\n");
+            exit(2);
+        }
+    }
+    if (o->jobs < 1 || o->jobs > JOBS_MAX) o->jobs = 2;
+}
+
 int main(int argc, char **argv)
 {
     options o = {.from = 1, .seeds = 1000, .jobs = 2};
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--seeds") == 0)
-            o.seeds = number(value);
-        else if (strcmp(argv[i], "--from") == 0)
-            o.from = number(value);
-        else if (strcmp(argv[i], "--jobs") == 0)
-            o.jobs = (int)number(value);
-        else if (strcmp(argv[i], "--seconds") == 0)
-            o.seconds = (int64_t)number(value);
-        else if (strcmp(argv[i], "--trace") == 0)
-            o.trace = value;
-        else if (strcmp(argv[i], "--shrink") == 0)
-            o.shrink = value;
-        else if (strcmp(argv[i], "--seed") == 0) {
-            o.seed = number(value);
-            o.one = true;
-        } else if (strcmp(argv[i], "--case") == 0) {
-            o.cases = argv + i + 1;
-            o.case_count = argc - i - 1;
-            break;
-        } else {
-            fprintf(stderr, "sim: --seeds N, --from S, --jobs J, --seconds T, --seed S [--shrink "
-                            "FILE], --case FILE…\n");
-            return 2;
-        }
-        i++;
-    }
-    if (o.jobs < 1 || o.jobs > JOBS_MAX) o.jobs = 2;
+    read_options(&o, argc, argv);
     memory_register();
     disk_register();
     if (o.trace != NULL) return trace(&o);
