@@ -187,8 +187,9 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     a->count.records++;
     bool fresh = !a->rec.exists || a->rec.record.dead;
     bool dead = take_life(a, t, in, &err);
+    /* A dead record brings lists, not values: it may be alive here by an insert that still waits. */
     size_t hint = 0;
-    for (size_t i = 0; i < in->count && !dead && err == SG_OK; i++)
+    for (size_t i = 0; i < in->count && !dead && !in->dead && err == SG_OK; i++)
         take_field(a, t, &in->fields[i], in->life != NULL, &hint, &err);
     if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
     sg_rec_save(a->r, &a->rec, t, key, &err);

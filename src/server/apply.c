@@ -251,7 +251,7 @@ static int check_cursor(const sg_applier *a)
     sg_view *view = a->store->ops->writer_view(a->writer);
     int err = sg_cursor_check(a->store, view, a->newest.seq, &p->since);
     if (err == SG_OK && p->since.seq != 0 && p->since.seq < a->floor.seq) err = SG_RESYNC;
-    const sg_known known = {p->client, p->acked_n, p->acked_seq};
+    const sg_known known = {p->scope, p->app, p->client, -1, p->acked_n, p->acked_seq};
     return err == SG_OK ? sg_known_check(a->store, view, a->newest.seq, &known) : err;
 }
 

@@ -2,7 +2,20 @@
 
 #include "store/history.h"
 
-int sg_known_check(const sg_store *store, sg_view *view, int64_t newest, const sg_known *known)
+static int check_copied(const sg_store_ops *ops, sg_view *view, const sg_known *known)
+{
+    sg_feed feed = {0, 0};
+    uint32_t client = 0;
+    int64_t n = 0;
+    if (known->sent < 0 || known->client.n == 0) return SG_OK;
+    int err = ops->find_text(view, SG_TEXT_OF_SCOPE, known->scope, &feed.scope);
+    if (err == SG_OK) err = ops->find_text(view, SG_TEXT_OF_APP, known->app, &feed.app);
+    if (err == SG_OK) err = ops->find_text(view, SG_TEXT_OF_CLIENT, known->client, &client);
+    if (err == SG_OK) err = ops->max_number(view, feed, client, &n);
+    return err == SG_OK && n > known->sent ? SG_CLIENTCOPIED : err;
+}
+
+static int check_told(const sg_store *store, sg_view *view, int64_t newest, const sg_known *known)
 {
     sg_history_row row;
     sg_history h;
@@ -18,4 +31,10 @@ int sg_known_check(const sg_store *store, sg_view *view, int64_t newest, const s
     if (err != SG_OK) return err;
     sg_slice client = store->ops->text(view, SG_TEXT_OF_CLIENT, h.client);
     return h.n == known->n && sg_slice_eq(client, known->client) ? SG_OK : SG_RESTORED;
+}
+
+int sg_known_check(const sg_store *store, sg_view *view, int64_t newest, const sg_known *known)
+{
+    int err = check_copied(store->ops, view, known);
+    return err == SG_OK ? check_told(store, view, newest, known) : err;
 }

@@ -12,7 +12,6 @@ typedef struct pull {
     sg_arena arena;
     sg_claims claims;
     sg_delta_spec spec;
-    int64_t sent;
     sg_known known;
 } pull;
 
@@ -20,21 +19,6 @@ static void pull_free(pull *p)
 {
     sg_arena_deinit(&p->arena);
     sg_free(p);
-}
-
-/* Somebody else pushes under this client id: a copy of the database (L13). */
-static int check_copied(const pull *p, sg_worker *w)
-{
-    sg_feed feed = {0, 0};
-    uint32_t client = 0;
-    int64_t n = 0;
-    const sg_store_ops *ops = w->store->ops;
-    if (p->sent < 0 || p->spec.self.n == 0) return SG_OK;
-    int err = ops->find_text(w->view, SG_TEXT_OF_SCOPE, p->spec.scope, &feed.scope);
-    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_APP, p->spec.app, &feed.app);
-    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_CLIENT, p->spec.self, &client);
-    if (err == SG_OK) err = ops->max_number(w->view, feed, client, &n);
-    return err == SG_OK && n > p->sent ? SG_CLIENTCOPIED : err;
 }
 
 static void pull_job(sg_job *job, sg_worker *w)
@@ -45,8 +29,7 @@ static void pull_job(sg_job *job, sg_worker *w)
     int64_t newest;
     int err = w->store->ops->view_begin(w->view, &newest);
     bool open = err == SG_OK;
-    if (open) err = check_copied(p, w);
-    if (err == SG_OK) err = sg_known_check(w->store, w->view, newest, &p->known);
+    if (open) err = sg_known_check(w->store, w->view, newest, &p->known);
     if (err == SG_OK) err = sg_delta_read(w->store, w->view, newest, &p->spec, &w->arena, &page);
     if (open) w->store->ops->view_end(w->view);
     if (err == SG_OK) {
@@ -66,12 +49,12 @@ static bool fill(const sg_ask *r, pull *p, const sg_claims *claims)
     sg_slice since, *tables;
     int64_t version = 1, limit = SG_PAGE_RECORDS_MAX;
     sg_delta_spec *spec = &p->spec;
-    p->sent = -1;
+    p->known.sent = -1;
     if (!sg_ask_claims(r, claims, &p->claims, &spec->scope) || !sg_ask_app(r, 0, &spec->app) ||
         !sg_ask_query(r, "since", SG_SINCE_MAX, &since) || !sg_ask_cursor(r, since, &spec->since) ||
         !sg_ask_tables(r, "collection", &tables, &spec->table_count) ||
         !sg_ask_int(r, "limit", 1, SG_PAGE_RECORDS_MAX, &limit) ||
-        !sg_ask_int(r, "sent", 0, SG_NUMBER_MAX, &p->sent) ||
+        !sg_ask_int(r, "sent", 0, SG_NUMBER_MAX, &p->known.sent) ||
         !sg_ask_int(r, "ackedN", 0, SG_NUMBER_MAX, &p->known.n) ||
         !sg_ask_int(r, "ackedSeq", 0, SG_NUMBER_MAX, &p->known.seq) ||
         !sg_ask_int(r, "v", 1, INT32_MAX, &version) || !sg_ask_client(r, &spec->self))
@@ -80,6 +63,8 @@ static bool fill(const sg_ask *r, pull *p, const sg_claims *claims)
         sg_ask_refuse(r, SG_TOONEW, "this server speaks versions 1 and 2");
         return false;
     }
+    p->known.scope = spec->scope;
+    p->known.app = spec->app;
     p->known.client = spec->self;
     spec->tables = tables;
     spec->limit = (size_t)limit;

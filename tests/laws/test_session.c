@@ -215,6 +215,35 @@ static void L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again(void 
     }
 }
 
+/* What a dead record brings is no value of the record that an insert has made here since. */
+static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA);
+    device *b = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, d); SELECT sigla_track('t')");
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(b, "UPDATE t SET d='of a newer schema' WHERE id='k1'");
+    device_sync(b);
+    device_exec(a, "DELETE FROM t");
+    sigla_action go;
+    sigla_session_wake(a->session);
+    assert_int_equal(sigla_session_next(a->session, &go), SIGLA_OK);
+    device_exec(a, "INSERT INTO t VALUES('k1',2,2)");
+    sg_buf out;
+    sg_buf_init(&out, 1 << 20);
+    sg_slice body = sg_slice_of(go.body, go.body_bytes);
+    assert_int_equal(world_request(w, go.method, go.url, body, &out), 200);
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, out.p, out.n), SIGLA_OK);
+    sg_buf_deinit(&out);
+    device_sync(a);
+    device_sync(b);
+    device_sync(a);
+    assert_same(a, b, MARKS);
+    assert_rows(b, ROWS, "k1|2|2|of a newer schema\n");
+}
+
 /* ---- L4 ---- */
 
 static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
@@ -792,6 +821,7 @@ int main(void)
         T(L2_a_lesser_insert_or_delete_is_told_too),
         T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
+        T(L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values),
         T(L9_a_refused_change_stands_alone_and_can_be_retried),
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
         T(L9_children_before_their_parents_wait_for_them),

@@ -187,7 +187,9 @@ static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
     sg_arena arena;
     sg_arena_init(&arena);
     sg_delta_page page = {0};
-    const sg_known known = {spec.self, number(url, "ackedN="), number(url, "ackedSeq=")};
+    int64_t sent = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
+    const sg_known known = {
+        spec.scope, app, spec.self, sent, number(url, "ackedN="), number(url, "ackedSeq=")};
     int64_t newest;
     err = w->store.ops->view_begin(w->view, &newest);
     if (err == SG_OK) err = sg_known_check(&w->store, w->view, newest, &known);

@@ -216,7 +216,9 @@ static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf 
                           .self = parameter(url, "client=")};
     int err = sg_cursor_parse(parameter(url, "since="), s->server.epoch, &spec.since);
     if (err != SG_OK) return refusal(err, out);
-    const sg_known known = {spec.self, number(url, "ackedN="), number(url, "ackedSeq=")};
+    int64_t sent = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
+    const sg_known known = {
+        spec.scope, app, spec.self, sent, number(url, "ackedN="), number(url, "ackedSeq=")};
     int64_t newest;
     const sg_store_ops *ops = s->server.store.ops;
     err = ops->view_begin(s->server.view, &newest);
