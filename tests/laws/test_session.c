@@ -227,6 +227,8 @@ static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(v
     device_exec(b, "UPDATE t SET d='of a newer schema' WHERE id='k1'");
     device_sync(b);
     device_exec(a, "DELETE FROM t");
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_exec(a, "DELETE FROM t");
     sigla_action go;
     sigla_session_wake(a->session);
     assert_int_equal(sigla_session_next(a->session, &go), SIGLA_OK);
