@@ -92,7 +92,8 @@ class Doctor(WithServer):
 
     def test_an_expired_token_is_a_problem(self):
         device = self.device()
-        device("init", "--token", self.server.token(device.user, ttl="1s"))
+        token = self.server.token(device.user, ttl="1s")
+        device("sql", f"SELECT sigla_config('token', '{token}')")
         deadline = time.monotonic() + PATIENCE_S
         while "token" not in self.problems(device, None) and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -38,6 +38,13 @@ bool sim_device_incomplete(sim_device *d)
     return !place_of(d).whole;
 }
 
+static bool ever_deleted(const sim *s, int key)
+{
+    for (int i = 0; i < s->write_count; i++)
+        if (s->writes[i].key == key && s->writes[i].op == 'd') return true;
+    return false;
+}
+
 static bool deleted_since(const sim *s, const sim_write *w)
 {
     for (int i = 0; i < s->write_count; i++) {
@@ -57,9 +64,16 @@ static unsigned uncertain(const sim_device *d, const place *p)
         const sim_write *w = &d->s->writes[i];
         if (w->device != d->index || w->undone) continue;
         if (w->n <= p->settled && w->seq <= p->seq) continue;
-        if (w->op == 'i' || w->restamped || deleted_since(d->s, w)) keys |= 1u << w->key;
+        bool hidden = w->op == 'i' ? ever_deleted(d->s, w->key) : deleted_since(d->s, w);
+        if (hidden || w->restamped) keys |= 1u << w->key;
     }
     return keys;
+}
+
+unsigned sim_device_uncertain(sim_device *d)
+{
+    place p = place_of(d);
+    return uncertain(d, &p);
 }
 
 static bool is_alive(const sim_state *m, int key)
@@ -297,7 +311,7 @@ static void check_conflicts(sim_device *d, const sim_state *m, const unsigned *l
            "WHERE j.state IN('restored','dismissed')");
     sqlite3_str *want = sqlite3_str_new(NULL), *have = sqlite3_str_new(NULL);
     for (int k = d->user * SIM_KEYS; k < (d->user + 1) * SIM_KEYS; k++)
-        for (int f = 0; f < SIM_FIELDS; f++)
+        for (int f = 0; f < SIM_FIELDS && !(d->vague >> k & 1); f++)
             for (int i = 0; i < s->write_count; i++) {
                 const sim_write *w = &s->writes[i];
                 if (w->device != d->index || w->key != k || !(lost[i] >> f & 1)) continue;
@@ -309,9 +323,11 @@ static void check_conflicts(sim_device *d, const sim_state *m, const unsigned *l
             }
     char *rows = sim_device_rows(d, "SELECT c.key,c.field,c.wasLocal,j.n FROM sigla_conflicts c "
                                     "JOIN sigla_journal j USING(id) ORDER BY c.key,c.field,j.n");
-    sqlite3_str_appendall(have, rows);
-    for (const char *p = rows; *p != '\0'; p++)
-        s->counters->conflicts += *p == '\n';
+    for (const char *p = rows; *p != '\0'; p += strcspn(p, "\n") + 1) {
+        s->counters->conflicts++;
+        if (d->vague >> sim_key_of(d, p) & 1) continue;
+        sqlite3_str_append(have, p, (int)strcspn(p, "\n") + 1);
+    }
     sqlite3_free(rows);
     sqlite3_free(settled);
     compare(d, "L5", want, have);

@@ -120,6 +120,7 @@ static void supersede(sim_device *d, const sim_write *w)
     sim_view(d, cursor, w, &seen);
     const sim_write *life = seen.life[w->key];
     if (life != NULL && life->op == 'd') return;
+    if (sim_device_uncertain(d) >> w->key & 1) d->vague |= 1u << w->key;
     for (int f = 0; f < SIM_FIELDS; f++) {
         const sim_write *by = seen.cells[w->key][f].by;
         if (by == NULL || by->device != d->index) continue;
@@ -197,46 +198,48 @@ void sim_adopt(sim_device *d)
 
 /* ---- what the server has decided ---- */
 
-static sim_write *decided(sim *s, sim_device *d, sg_slice client, int64_t n)
+static sim_write *decided(sim *s, sim_device *d, const sim_sent *what)
 {
-    sim_write *w = find(s, d->index, client.p, client.n, n);
-    /* What a device has lost may still have been on its way. */
-    for (int i = 0; i < s->write_count && w == NULL; i++) {
-        sim_write *o = &s->writes[i];
-        if (o->device != d->index || o->n != n || strlen(o->client) != client.n) continue;
-        if (memcmp(o->client, client.p, client.n) == 0) w = o;
+    sim_write *best = NULL;
+    for (int i = 0; i < s->write_count; i++) {
+        sim_write *w = &s->writes[i];
+        if (w->device != d->index || w->n != what->n || strlen(w->client) != what->client.n)
+            continue;
+        if (memcmp(w->client, what->client.p, what->client.n) != 0) continue;
+        /* What a device has lost may still have been on its way. */
+        if (w->at == what->at || best == NULL || (best->at != what->at && best->undone)) best = w;
     }
-    if (w == NULL)
-        sim_fail(s, "the server speaks of change %lld, which device %d has not made", (long long)n,
-                 d->index);
-    return w;
+    if (best == NULL)
+        sim_fail(s, "the server speaks of change %lld, which device %d has not made",
+                 (long long)what->n, d->index);
+    return best;
 }
 
-void sim_committed(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t seq)
+void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq)
 {
-    sim_write *w = decided(s, d, client, n);
+    sim_write *w = decided(s, d, what);
     w->undone = false;
     if (w->seq != 0 && w->seq != seq && seq != 1 && !s->loose)
-        sim_fail(s, "L8: change %lld of device %d has got seq %lld and %lld", (long long)n,
+        sim_fail(s, "L8: change %lld of device %d has got seq %lld and %lld", (long long)w->n,
                  d->index, (long long)w->seq, (long long)seq);
-    if (w->refused && !s->loose) sim_fail(s, "L8: change %lld was refused before", (long long)n);
+    if (w->refused && !s->loose) sim_fail(s, "L8: change %lld was refused before", (long long)w->n);
     if (w->seq == 0) w->seq = seq;
 }
 
-void sim_restamped(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t at)
+void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
 {
-    sim_write *w = decided(s, d, client, n);
+    sim_write *w = decided(s, d, what);
     s->counters->restamped += !w->restamped;
     w->restamped = true;
     w->at = at;
 }
 
-void sim_refused(sim *s, sim_device *d, sg_slice client, int64_t n, sg_slice why)
+void sim_refused(sim *s, sim_device *d, const sim_sent *what, sg_slice why)
 {
-    sim_write *w = decided(s, d, client, n);
+    sim_write *w = decided(s, d, what);
     s->counters->refused += !w->refused;
     if (!s->loose && !d->loose)
-        sim_fail(s, "L9: change %lld of device %d was refused: %.*s", (long long)n, d->index,
+        sim_fail(s, "L9: change %lld of device %d was refused: %.*s", (long long)w->n, d->index,
                  (int)why.n, why.p);
     w->refused = true;
 }

@@ -91,17 +91,31 @@ static size_t page_limit(sim *s)
 
 /* ---- a push ---- */
 
+static sim_sent sent(const sg_push *p, int64_t n)
+{
+    sim_sent what = {p->client, n, -1};
+    for (size_t i = 0; i < p->count; i++)
+        if (p->changes[i].c.n == n) what.at = p->changes[i].c.at_us;
+    return what;
+}
+
 static void note(sim *s, sim_device *from, const sg_push *p)
 {
     const sg_push_result *r = &p->result;
     for (size_t i = 0; i < r->ack_count; i++)
-        for (int64_t k = 0; k < r->acks[i].count; k++)
-            sim_committed(s, from, p->client, r->acks[i].n + k, r->acks[i].seq + k);
-    for (size_t i = 0; i < r->restamp_count; i++)
-        sim_restamped(s, from, p->client, r->restamps[i].n, r->restamps[i].at_us);
+        for (int64_t k = 0; k < r->acks[i].count; k++) {
+            sim_sent what = sent(p, r->acks[i].n + k);
+            sim_committed(s, from, &what, r->acks[i].seq + k);
+        }
+    for (size_t i = 0; i < r->restamp_count; i++) {
+        sim_sent what = sent(p, r->restamps[i].n);
+        sim_restamped(s, from, &what, r->restamps[i].at_us);
+    }
     for (size_t i = 0; i < r->refusal_count; i++)
-        for (int64_t k = 0; k < r->refusals[i].count; k++)
-            sim_refused(s, from, p->client, r->refusals[i].n + k, r->refusals[i].message);
+        for (int64_t k = 0; k < r->refusals[i].count; k++) {
+            sim_sent what = sent(p, r->refusals[i].n + k);
+            sim_refused(s, from, &what, r->refusals[i].message);
+        }
 }
 
 /* What became of a push whose commit failed: both are allowed, but it must be known from here on. */
@@ -124,10 +138,10 @@ static void look_up(sim *s, sim_device *from, const sg_push *p)
         sg_answered was;
         if (n > state.max_n) continue;
         err = ops->answered(v->writer, &state, n, &was);
+        sim_sent what = sent(p, n);
         if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0)
-            sim_committed(s, from, p->client, n, was.seq + n - was.n);
-        if (err == SG_OK && was.kind == SG_ANSWER_REFUSED)
-            sim_refused(s, from, p->client, n, was.message);
+            sim_committed(s, from, &what, was.seq + n - was.n);
+        if (err == SG_OK && was.kind == SG_ANSWER_REFUSED) sim_refused(s, from, &what, was.message);
     }
     ops->rollback(v->writer);
     if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
@@ -216,9 +230,9 @@ static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf 
                           .self = parameter(url, "client=")};
     int err = sg_cursor_parse(parameter(url, "since="), s->server.epoch, &spec.since);
     if (err != SG_OK) return refusal(err, out);
-    int64_t sent = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
+    int64_t said = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
     const sg_known known = {
-        spec.scope, app, spec.self, sent, number(url, "ackedN="), number(url, "ackedSeq=")};
+        spec.scope, app, spec.self, said, number(url, "ackedN="), number(url, "ackedSeq=")};
     int64_t newest;
     const sg_store_ops *ops = s->server.store.ops;
     err = ops->view_begin(s->server.view, &newest);

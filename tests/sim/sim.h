@@ -136,6 +136,7 @@ typedef struct sim_device {
     unsigned request;    /* that it waits for; 0: none */
     int64_t skew_us;
     unsigned columns; /* a bit a field its table has */
+    unsigned vague;   /* keys of which it is not known which of its own values it wrote over */
     int64_t known_n;  /* changes the model has been told of */
     char client[40];
     bool loose;  /* was copied, put back or lost commits: what is due to it is not predicted */
@@ -239,6 +240,8 @@ bool sim_device_session(sim_device *d);
 void sim_device_hang_up(sim_device *d);
 /* Does its database look for a whole to arrive: a first hydration, or a resync? */
 bool sim_device_incomplete(sim_device *d);
+/* Keys of which it may rightly hold less than the model says (check.c). */
+unsigned sim_device_uncertain(sim_device *d);
 
 /* network.c */
 void sim_talk(sim *s, sim_device *d, bool perfect);
@@ -255,10 +258,15 @@ bool sim_do(sim *s, const sim_step *step);
 /* model.c */
 /* Take note of what the device has queued since. */
 void sim_adopt(sim_device *d);
-/* What the server has decided about change n that d sent under that client id. */
-void sim_committed(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t seq);
-void sim_restamped(sim *s, sim_device *d, sg_slice client, int64_t n, int64_t at);
-void sim_refused(sim *s, sim_device *d, sg_slice client, int64_t n, sg_slice why);
+/* What the server has decided about a change that d sent. Its time tells apart two that a device has
+ * made under one number, because it lost the first with the power. */
+typedef struct sim_sent {
+    sg_slice client;
+    int64_t n, at;
+} sim_sent;
+void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq);
+void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at);
+void sim_refused(sim *s, sim_device *d, const sim_sent *what, sg_slice why);
 /* What d should hold by its cursor and its own changes, up to `before` of them. */
 void sim_view(const sim_device *d, int64_t cursor, const sim_write *before, sim_state *out);
 bool sim_wins(const sim_write *a, const sim_write *b);

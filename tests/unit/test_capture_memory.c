@@ -1,6 +1,7 @@
 /*
- * Memory that runs out: allocation N of ours, or of SQLite's, fails, for every N. The statement
- * fails as out of memory and changes nothing, and does what it should when it is tried again.
+ * Memory that runs out: allocation N of ours, or of SQLite's, fails, for every N up to 40 and more
+ * sparsely after that. The statement fails as out of memory and changes nothing, and does what it
+ * should when it is tried again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -118,7 +119,7 @@ static void every_allocation(db_fixture *f, action act)
     for (int way = 0; way < 4; way++) {
         size_t n = 1;
         while (!attempt(f, act, way & 1 ? FAULT_SQLITES : FAULT_OURS, n, way & 2, before, after))
-            n += n < 200 ? 1 : 7;
+            n += n < 40 ? 1 : 1 + n / 8;
         if (n == 1) print_message("no allocation of %s\n", way & 1 ? "SQLite" : "ours");
     }
     sqlite3_free(before);
