@@ -77,7 +77,11 @@ struct sigla_session {
     int stream_count;
 };
 
-/* Wait, then go on from where the session was. */
+/* Go on with the app after the present one, or be done. */
+void sg_session_next_app(sigla_session *s, int *err);
+/* End for good; returns err. */
+int sg_session_stop(sigla_session *s, int err, const char *message);
+/* answer.c: wait, then go on from where the session was. */
 void sg_session_retry(sigla_session *s, int err, int64_t retry_after_ms, const char *message);
 /* push.c: make the next push of s->place, if anything is pending. */
 bool sg_session_push(sigla_session *s, int *err);
@@ -85,7 +89,7 @@ bool sg_session_push(sigla_session *s, int *err);
 void sg_session_headers(sigla_session *s, bool post, int *err);
 /* Begin the URL with the server's, and "/sync/{app}". */
 void sg_session_url(sigla_session *s, const char *rest, int *err);
-/* The server's clock as a page tells it, and what is old by it (L6): ours may be wrong by years. */
+/* answer.c: the server's clock as a page tells it, and what is old by it (L6): ours may be wrong by years. */
 void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, int *err);
 /* pages.c: take one page; apply when it is the last, or while hydrating. */
 void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,

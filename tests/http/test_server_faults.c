@@ -12,21 +12,6 @@
 
 #define TIMES_MAX 400
 
-static int open_world(void **state)
-{
-    static sync_world w;
-    sync_config(&w);
-    sync_start(&w);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    sync_stop(*state);
-    return 0;
-}
-
 static char *request(const sync_world *w, const char *line, const char *more, const char *body)
 {
     char *text = NULL;
@@ -134,8 +119,8 @@ int main(void)
 {
     faults_install();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_requests_that_read, open_world, close_world),
-        cmocka_unit_test_setup_teardown(test_L8_requests_that_write, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_requests_that_read, sync_setup, sync_teardown),
+        cmocka_unit_test_setup_teardown(test_L8_requests_that_write, sync_setup, sync_teardown),
         cmocka_unit_test(test_enough_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,21 +11,6 @@
 #include "wire/json.h"
 #include "wire/value.h"
 
-static int open_world(void **state)
-{
-    static sync_world w;
-    sync_config(&w);
-    sync_start(&w);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    sync_stop(*state);
-    return 0;
-}
-
 /* ---- tokens ---- */
 
 /* header.payload signed with the server's key, whatever they say. */
@@ -284,7 +269,7 @@ static void L16_tables_of_the_databases_own_are_refused(void **state)
     }
 }
 
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, sync_setup, sync_teardown)
 
 int main(void)
 {

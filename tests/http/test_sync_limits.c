@@ -9,21 +9,6 @@
 
 #define T1 "2026-01-02T03:04:05.000Z"
 
-static int open_world(void **state)
-{
-    static sync_world w;
-    sync_config(&w);
-    sync_start(&w);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    sync_stop(*state);
-    return 0;
-}
-
 /* before, n times `each` with its number, after; single quotes for double ones. */
 static json_t *post_many(const sync_world *w, int status, const char *before, int n,
                          const char *each, const char *after)
@@ -337,7 +322,7 @@ static void metrics_count_what_happened(void **state)
     http_close(&c);
 }
 
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, sync_setup, sync_teardown)
 
 int main(void)
 {

@@ -12,21 +12,6 @@
 #define T3 "2026-01-02T03:04:07.000Z"
 #define BOTTOM "1970-01-01T00:00:00.000Z"
 
-static int open_world(void **state)
-{
-    static sync_world w;
-    sync_config(&w);
-    sync_start(&w);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    sync_stop(*state);
-    return 0;
-}
-
 /* A version 2 push of these changes by a client. */
 static json_t *push(const sync_world *w, const char *token, const char *client, const char *changes)
 {
@@ -621,7 +606,7 @@ static void values_come_back_as_the_bytes_they_were_sent_as(void **state)
     }
 }
 
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, sync_setup, sync_teardown)
 
 int main(void)
 {

@@ -7,21 +7,6 @@
 
 #define T1 "2026-01-02T03:04:05.000Z"
 
-static int open_world(void **state)
-{
-    static sync_world w;
-    sync_config(&w);
-    sync_start(&w);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    sync_stop(*state);
-    return 0;
-}
-
 static json_t *push_record(const sync_world *w, const char *client, const char *table, int n)
 {
     return sync_post(
@@ -418,7 +403,7 @@ static void a_websocket_without_a_good_token_is_closed(void **state)
     }
 }
 
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, sync_setup, sync_teardown)
 
 int main(void)
 {

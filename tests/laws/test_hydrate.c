@@ -20,35 +20,6 @@
     "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
     "ORDER BY 1,2"
 
-static int open_world(void **state)
-{
-    world *w = calloc(1, sizeof *w);
-    world_open(w);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void assert_rows(device *d, const char *sql, const char *want)
-{
-    char *have = device_rows(d, sql);
-    assert_string_equal(have, want);
-    sqlite3_free(have);
-}
-
-static void assert_same(device *a, device *b, const char *sql)
-{
-    char *want = device_rows(a, sql);
-    assert_rows(b, sql, want);
-    sqlite3_free(want);
-}
-
 /* A device whose rows, edits and deletes are at the server. */
 static device *writer(world *w, const char *schema, const char *sql)
 {
@@ -196,7 +167,7 @@ static void L1_a_pull_that_was_broken_off_begins_again(void **state)
     assert_same(a, b, MARKS);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
 {

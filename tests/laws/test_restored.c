@@ -19,35 +19,6 @@
     "ORDER BY 1,2"
 #define CONFLICTS "SELECT key,field,wasLocal,nowServer FROM sigla_conflicts ORDER BY 1,2"
 
-static int open_world(void **state)
-{
-    world *w = calloc(1, sizeof *w);
-    world_open(w);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void assert_rows(device *d, const char *sql, const char *want)
-{
-    char *have = device_rows(d, sql);
-    assert_string_equal(have, want);
-    sqlite3_free(have);
-}
-
-static void assert_same(device *a, device *b, const char *sql)
-{
-    char *want = device_rows(a, sql);
-    assert_rows(b, sql, want);
-    sqlite3_free(want);
-}
-
 static device *synced(world *w)
 {
     device *d = world_device(w, SCHEMA);
@@ -273,7 +244,7 @@ static void a_resync_of_a_restored_server_goes_on_after_a_restart(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(L7_seqs_that_went_past_an_old_cursor_do_not_hide_what_was_lost),
         T(L6_what_only_others_still_have_of_a_lost_device_comes_back),

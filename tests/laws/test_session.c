@@ -18,35 +18,6 @@
     "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
     "ORDER BY 1,2"
 
-static int open_world(void **state)
-{
-    world *w = calloc(1, sizeof *w);
-    world_open(w);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void assert_rows(device *d, const char *sql, const char *want)
-{
-    char *have = device_rows(d, sql);
-    assert_string_equal(have, want);
-    sqlite3_free(have);
-}
-
-static void assert_same(device *a, device *b, const char *sql)
-{
-    char *want = device_rows(a, sql);
-    assert_rows(b, sql, want);
-    sqlite3_free(want);
-}
-
 static device *synced(world *w, const char *schema)
 {
     device *d = world_device(w, schema);
@@ -813,7 +784,7 @@ static void a_push_that_is_answered_without_a_page_is_followed_by_a_pull(void **
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(L1_a_large_transaction_is_pushed_in_parts_and_seen_whole),
         T(L1_parts_are_sent_again_after_the_server_has_dropped_them),

@@ -110,14 +110,6 @@ static void sync_struck(story *s)
         continue;
 }
 
-static void assert_rows(device *d, const char *sql, const char *want)
-{
-    char *have = device_rows(d, sql);
-    if (strcmp(have, want) != 0)
-        fail_msg("device %d: %s gives\n%s\nnot\n%s", d->index, sql, have, want);
-    sqlite3_free(have);
-}
-
 static void assert_text(device *d, const char *sql, const char *want)
 {
     char *have = device_text(d, sql);
@@ -126,7 +118,7 @@ static void assert_text(device *d, const char *sql, const char *want)
     sqlite3_free(have);
 }
 
-static void assert_same(story *s, const char *sql)
+static void assert_level(story *s, const char *sql)
 {
     char *a = device_rows(s->a, sql), *b = device_rows(s->b, sql);
     if (strcmp(a, b) != 0) fail_msg("%s gives\n%s\nand\n%s", sql, a, b);
@@ -144,13 +136,13 @@ static void check_round(story *s)
         assert_rows(both[i], "SELECT * FROM t EXCEPT SELECT * FROM copy", "");
         assert_text(both[i], "SELECT count(*) FROM sigla_refused()", "0");
     }
-    assert_same(s, "SELECT * FROM t");
-    assert_same(s, "SELECT * FROM u");
-    assert_same(s, "SELECT * FROM copy");
-    assert_same(s, "SELECT field,value,at,actor,client,n,seq FROM sigla_marks('t',1)");
+    assert_level(s, "SELECT * FROM t");
+    assert_level(s, "SELECT * FROM u");
+    assert_level(s, "SELECT * FROM copy");
+    assert_level(s, "SELECT field,value,at,actor,client,n,seq FROM sigla_marks('t',1)");
     snprintf(conflicts, sizeof conflicts,
              "SELECT field,value,at,actor,client,n,seq FROM sigla_marks('t',%d)", 100 + s->round);
-    assert_same(s, conflicts);
+    assert_level(s, conflicts);
     snprintf(conflicts, sizeof conflicts,
              "SELECT count(*) FROM sigla_conflicts(1) WHERE "
              "\"table\"='t' AND field='a' AND wasLocal='\"a%d\"'",

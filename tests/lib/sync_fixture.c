@@ -315,3 +315,18 @@ void sync_assert_count(const json_t *root, const char *path, size_t expected)
 {
     if (sync_count(root, path) != expected) sync_assert_int(root, path, (int64_t)expected);
 }
+
+int sync_setup(void **state)
+{
+    static sync_world w;
+    sync_config(&w);
+    sync_start(&w);
+    *state = &w;
+    return 0;
+}
+
+int sync_teardown(void **state)
+{
+    sync_stop(*state);
+    return 0;
+}

@@ -26,6 +26,9 @@ typedef struct sync_world {
 
 /* Defaults: --dev, nothing is ever purged. */
 void sync_config(sync_world *w);
+/* For cmocka: a server with those defaults for each test. */
+int sync_setup(void **state);
+int sync_teardown(void **state);
 /* Make the directory and start; sync_config first. */
 void sync_start(sync_world *w);
 /* Stop and start on the same data. */

@@ -390,3 +390,35 @@ void device_sync(device *d)
     while (device_step(d, FATE_FINE))
         if (++steps > 10000) fail_msg("device %d does not get done", d->index);
 }
+
+/* ---- tests of a world each ---- */
+
+int world_setup(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    world_open(w);
+    *state = w;
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+void assert_rows(device *d, const char *sql, const char *want)
+{
+    char *have = device_rows(d, sql);
+    if (strcmp(have, want) != 0)
+        fail_msg("device %d: %s gives\n%s\nnot\n%s", d->index, sql, have, want);
+    sqlite3_free(have);
+}
+
+void assert_same(device *a, device *b, const char *sql)
+{
+    char *want = device_rows(a, sql);
+    assert_rows(b, sql, want);
+    sqlite3_free(want);
+}

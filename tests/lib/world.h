@@ -80,4 +80,11 @@ int world_serve(world *w);
 /* Carry out a request on the server; the answer's body in out. Returns the HTTP status. */
 int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out);
 
+/* For cmocka: a world for each test. */
+int world_setup(void **state);
+int world_teardown(void **state);
+void assert_rows(device *d, const char *sql, const char *want);
+/* Both give the same rows. */
+void assert_same(device *a, device *b, const char *sql);
+
 #endif

@@ -39,7 +39,7 @@ static void end_world(world *w)
     free(w);
 }
 
-static void assert_same(device *a, device *b)
+static void assert_level(device *a, device *b)
 {
     char *x = device_rows(a, "SELECT * FROM t"), *y = device_rows(b, "SELECT * FROM t");
     assert_string_equal(x, y);
@@ -76,7 +76,7 @@ static void test_L1_a_store_is_opened_whole_or_not_at_all(void **state)
             device_exec(a, "UPDATE t SET a=a+1 WHERE id=1");
             device_sync(a);
             device_sync(b);
-            assert_same(a, b);
+            assert_level(a, b);
         }
         end_world(w);
     }
@@ -108,12 +108,12 @@ static void test_L12_a_purge_that_fails_leaves_everything(void **state)
             struck = fault_disarm();
             if (err == SG_OK) assert_true(!struck || way / 2 != FAULT_OURS);
             device_sync(b);
-            assert_same(a, b);
+            assert_level(a, b);
             world_purge(w);
             device_exec(b, "INSERT INTO t VALUES(3,3,3)");
             device_sync(b);
             device_sync(a);
-            assert_same(a, b);
+            assert_level(a, b);
         }
         end_world(w);
     }
