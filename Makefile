@@ -111,6 +111,14 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(call objs,$(TEST_LIB)) $(OUT)/libal
 	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
 bench: $(BENCH_BINS)
 
+# Every C file but the browser's, read by clang for its warnings alone.
+CHECKED := $(LIB_SRCS) $(APP_SRCS) $(TEST_SRCS) $(TEST_LIB) $(TEST_TOOLS) $(SIM_SRCS) $(FUZZ_SRCS) $(BENCH_SRCS)
+$(OUT)/clang/%.ok: %.c Makefile
+	@mkdir -p $(@D)
+	clang-14 $(CFLAGS_ALL) -fsyntax-only -MF $(@:.ok=.d) -MT $@ $<
+	@touch $@
+clang: $(patsubst %.c,$(OUT)/clang/%.ok,$(CHECKED))
+
 include apps/wasm/wasm.mk
 
 install: all
@@ -127,5 +135,5 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests fuzzers bench install clean
+.PHONY: all tests clang fuzzers bench install clean
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
