@@ -1,7 +1,8 @@
 /*
  * The simulator: runs seeds, says what it met, and makes a failing history short.
  *
- *     sim [--seeds N] [--from S] [--jobs J] [--seconds T]     run seeds, in J processes
+ *     sim [--seeds N] [--from S] [--jobs J] [--seconds T] [--most F]
+ *                                                             run seeds, in J processes, until F fail
  *     sim --seed S                                            one seed; its steps if it fails
  *     sim --case FILE…                                        histories kept from earlier failures
  *     sim --trace FILE                                        a history, step by step
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@
 
 typedef struct options {
     uint64_t from, seeds, seed;
+    uint64_t most; /* failing seeds after which it ends */
     bool one;
     int jobs;
     int64_t seconds;
@@ -336,7 +339,7 @@ static bool read_report(worker *w, report *r)
 }
 
 /* One worker's range, to its end; a seed that fails costs its process, and the next goes on. */
-static bool listen(worker *w, totals *t, int64_t until_ms)
+static bool listen(worker *w, totals *t, uint64_t most, int64_t until_ms)
 {
     report r;
     if (read_report(w, &r)) {
@@ -368,9 +371,15 @@ static bool listen(worker *w, totals *t, int64_t until_ms)
             break;
         }
     }
-    if (w->next >= w->end || t->failed >= 20) return false;
+    if (w->next >= w->end || t->failed >= most) return false;
     start(w, until_ms);
     return true;
+}
+
+static void stop(worker *workers, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (workers[i].pid != 0) kill(workers[i].pid, SIGKILL);
 }
 
 static void print_summary(const totals *t, int64_t ms)
@@ -426,9 +435,14 @@ static int run_many(const options *o)
         for (int i = 0; i < o->jobs; i++) {
             worker *w = &workers[i];
             if (w->pid == 0) continue;
-            if (!listen(w, &t, until)) {
+            if (!listen(w, &t, o->most, until)) {
                 w->pid = 0;
                 alive--;
+            }
+            if (t.failed >= o->most) {
+                stop(workers, o->jobs);
+                alive = 0;
+                break;
             }
             int64_t now = now_ms();
             if (!terminal || now - told < REPORT_MS) continue;
@@ -470,6 +484,8 @@ static void read_options(options *o, int argc, char **argv)
             o->seeds = number(value);
         else if (strcmp(name, "--from") == 0)
             o->from = number(value);
+        else if (strcmp(name, "--most") == 0)
+            o->most = number(value);
         else if (strcmp(name, "--jobs") == 0)
             o->jobs = (int)number(value);
         else if (strcmp(name, "--seconds") == 0)
@@ -478,8 +494,9 @@ static void read_options(options *o, int argc, char **argv)
             o->seed = number(value);
             o->one = true;
         } else {
-            fprintf(stderr, "sim: --seeds N, --from S, --jobs J, --seconds T, --seed S [--shrink "
-                            "FILE], --trace FILE, --case FILE…\n");
+            fprintf(stderr,
+                    "sim: --seeds N, --from S, --jobs J, --seconds T, --most N, --seed S [--shrink "
+                    "FILE], --trace FILE, --case FILE…\n");
             exit(2);
         }
     }
@@ -488,7 +505,7 @@ static void read_options(options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    options o = {.from = 1, .seeds = 1000, .jobs = 2};
+    options o = {.from = 1, .seeds = 1000, .most = 20, .jobs = 2};
     read_options(&o, argc, argv);
     memory_register();
     disk_register();
