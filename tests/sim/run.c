@@ -49,6 +49,7 @@ static void mend(sim *s)
             sim_sync(s, &s->devices[i]);
             /* What an agent may not write, others do; then what it may is taken. */
             if (s->loose) (void)sim_device_sql(&s->devices[i], "SELECT sigla_retry()");
+            sim_adopt(&s->devices[i]);
         }
 }
 
