@@ -357,6 +357,8 @@ void sim_check_end(sim *s)
         for (int i = 0; i < devices; i++) {
             sim_device *d = &s->devices[i];
             if (d->user != user) continue;
+            /* An agent may not send others' fields again to a server put back; its status says so. */
+            if (s->loose && sim_device_int(d, "SELECT count(*) FROM sigla_refused") != 0) continue;
             check_agreement(s, fresh, d);
             if (s->loose || d->loose) continue;
             check_conflicts(d, &end, lost);

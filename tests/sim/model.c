@@ -132,7 +132,7 @@ static void supersede(sim_device *d, const sim_write *w)
 static void check_stamp(sim_device *d, const sim_write *w)
 {
     /* What a server put back lacks goes again under the stamps it had. */
-    if (w->at == 0 || d->s->loose) return;
+    if (w->at == 0 || d->s->loose || d->loose) return;
     for (int i = 0; i < w - d->s->writes; i++) {
         const sim_write *o = &d->s->writes[i];
         if (o->device == d->index && o->n < w->n && o->at > w->at && !o->undone)
@@ -162,7 +162,10 @@ void sim_adopt(sim_device *d)
         int64_t n = sqlite3_column_int64(q, 0);
         if (w == NULL || w->n != n) {
             w = find(s, d->index, d->client, strlen(d->client), n);
-            if (w != NULL && w->seq == 0) w->at = sqlite3_column_int64(q, 4);
+            int64_t at = sqlite3_column_int64(q, 4);
+            /* A number that was lost with the power is given again. */
+            if (w != NULL && d->loose && w->seq != 0 && !w->restamped && w->at != at) w = NULL;
+            if (w != NULL && w->seq == 0) w->at = at;
         }
         if (w != NULL && w < s->writes + first) continue;
         if (w == NULL) {

@@ -45,12 +45,8 @@ static void mend(sim *s)
     while (sim_deliver(s, true))
         continue;
     for (int round = 0; round < ROUNDS; round++)
-        for (int i = 0; i < s->device_count; i++) {
+        for (int i = 0; i < s->device_count; i++)
             sim_sync(s, &s->devices[i]);
-            /* What an agent may not write, others do; then what it may is taken. */
-            if (s->loose) (void)sim_device_sql(&s->devices[i], "SELECT sigla_retry()");
-            sim_adopt(&s->devices[i]);
-        }
 }
 
 static void end(sim *s)
