@@ -105,7 +105,9 @@ static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_m
     sg_slice new_value = c->op == SG_OP_DELETE ? SG_LIT("d") : SG_LIT("a");
     enum sg_merge verdict = sg_merge_decide(r->has_life ? &cur : NULL, cur_value, &now, new_value);
     tally(count, verdict);
-    if (verdict == SG_MERGE_KEEP && had_applied(&r->life, in)) r->again_seq = in->seq;
+    /* Who deletes drops its fields with the row; if the delete loses, it has to get them all again. */
+    bool dropped = c->op == SG_OP_DELETE || had_applied(&r->life, in);
+    if (verdict == SG_MERGE_KEEP && dropped) r->again_seq = in->seq;
     if (verdict != SG_MERGE_TAKE) return SG_OK;
     int err = SG_OK;
     if (c->op == SG_OP_DELETE && !r->dead) err = note_deleted(r, in, m->arena);

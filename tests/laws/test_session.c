@@ -186,6 +186,23 @@ static void L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again(void 
     }
 }
 
+/* Its fields were dropped with the row; the insert that it lost to does not have them all. */
+static void L2_L19_who_deleted_in_vain_gets_its_own_fields_again(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, d); SELECT sigla_track('t')");
+    device *b = synced(w, SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1,'mine alone')");
+    device_exec(a, "DELETE FROM t");
+    device_exec(b, "INSERT INTO t VALUES('k1',2,2)");
+    device_sync(b);
+    stream(w, a);
+    device_sync(a);
+    device_sync(b);
+    assert_rows(a, ROWS, "k1|2|2|mine alone\n");
+    assert_same(a, b, MARKS);
+}
+
 /* What a dead record brings is no value of the record that an insert has made here since. */
 static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(void **state)
 {
@@ -794,6 +811,7 @@ int main(void)
         T(L2_a_lesser_insert_or_delete_is_told_too),
         T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
+        T(L2_L19_who_deleted_in_vain_gets_its_own_fields_again),
         T(L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values),
         T(L9_a_refused_change_stands_alone_and_can_be_retried),
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),

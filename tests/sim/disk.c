@@ -514,6 +514,8 @@ bool disk_failed(int index)
 
 void disk_revive(int index)
 {
+    for (int i = 0; i < DISK_FILES_MAX; i++)
+        if (disks[index].nodes[i].name[0] != '\0') sync_node(&disks[index].nodes[i]);
     disks[index].dead = disks[index].failed = false;
     disks[index].fault = DISK_WELL;
 }

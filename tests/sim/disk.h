@@ -36,7 +36,8 @@ void disk_wipe(int index);
 void disk_fail(int index, enum disk_fault fault, uint64_t n);
 /* Has the fault come? */
 bool disk_failed(int index);
-/* The machine runs again: what it wrote is there (only its processes had died). */
+/* The machine runs again: what it wrote is there, and on the disk by now (only its processes had
+ * died). */
 void disk_revive(int index);
 /* The machine runs again after a power loss: each sector not synced is there or not. */
 void disk_power_loss(int index, prng *g);

@@ -157,7 +157,7 @@ typedef struct sim_message {
     unsigned generation, request;
     bool post;
     int status;
-    char url[400];
+    char url[600];
     sg_buf body;
 } sim_message;
 
