@@ -152,7 +152,8 @@ static void send(sim *s, sim_device *d, const sigla_action *a, bool perfect)
         m->cut = cut;
         snprintf(m->url, sizeof m->url, "%s", a->url);
         sg_buf_put(&m->body, a->body, a->body_bytes);
-        sim_need(s, m->body.err == SG_OK && strlen(a->url) < sizeof m->url);
+        if (m->body.err == SG_NOMEM) m->used = false; /* the fault has struck here: it is lost */
+        sim_need(s, m->body.err != SG_LIMIT && strlen(a->url) < sizeof m->url);
     }
 }
 
