@@ -66,12 +66,12 @@ static void read_refusal(sg_slice body, int status, refusal *f)
                 sg_slice v = is_text ? sg_json_string(&j, &text) : sg_json_skip(&j);
                 if (is_text && sg_slice_eq(inner, SG_LIT("code")))
                     f->code = sg_err_from_code(v.p, v.n);
-                if (is_text && sg_slice_eq(inner, SG_LIT("detail")))
-                    f->restored = sg_slice_eq(v, sg_slice_str(sg_err_code(SG_RESTORED)));
                 if (is_text && sg_slice_eq(inner, SG_LIT("message")))
                     snprintf(f->message, sizeof f->message, "%.*s", (int)v.n, v.p);
-                if (is_text && sg_slice_eq(inner, SG_LIT("detail")))
+                if (is_text && sg_slice_eq(inner, SG_LIT("detail"))) {
+                    f->restored = sg_slice_eq(v, sg_slice_str(sg_err_code(SG_RESTORED)));
                     snprintf(detail, sizeof detail, "%.*s", (int)v.n, v.p);
+                }
             }
         }
     }
