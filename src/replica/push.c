@@ -152,6 +152,7 @@ static void compress(sigla_session *s)
 bool sg_session_push(sigla_session *s, int *err)
 {
     sg_replica *r = s->r;
+    if (*err == SG_OK) *err = sg_tables_load(r);
     int64_t sent = sg_state_int(r, "sent_n", 0, err);
     int64_t after = s->place.settled > s->staged_to ? s->place.settled : s->staged_to;
     push p = {.s = s};

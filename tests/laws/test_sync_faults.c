@@ -248,10 +248,32 @@ static void L1_L8_a_disk_that_fails_at_the_server(void **state)
     strike_each(SERVER, FAULT_DISK);
 }
 
+/* What waits can be sent although a write that failed has cost the connection what it knew of its
+ * tables. */
+static void L9_a_write_that_failed_does_not_hold_back_what_waits(void **state)
+{
+    (void)state;
+    story s = open_story(DEVICE);
+    bool struck = true;
+    for (int n = 1; struck; n++) {
+        run(s.a, "UPDATE t SET n=n+1 WHERE id=1");
+        (void)device_step(s.a, FATE_LOST);
+        run(s.a, "CREATE TABLE later%d(x)", n);
+        fault_arm(FAULT_OURS, (size_t)n, false);
+        (void)device_try(s.a, "UPDATE t SET n=n+1 WHERE id=2");
+        struck = fault_disarm();
+        device_sync(s.a);
+    }
+    device_sync(s.b);
+    assert_level(&s, "SELECT * FROM t");
+    close_story(&s);
+}
+
 int main(void)
 {
     faults_install();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(L9_a_write_that_failed_does_not_hold_back_what_waits),
         cmocka_unit_test(L1_L8_memory_of_ours_that_runs_out_at_the_device),
         cmocka_unit_test(L1_L8_memory_of_SQLite_that_runs_out_at_the_device),
         cmocka_unit_test(L1_L8_a_disk_that_fails_at_the_device),

@@ -199,6 +199,7 @@ static void check_whole(sim_device *d, int64_t cursor)
 void sim_check_device(sim_device *d)
 {
     if (d->db == NULL || d->loose || d->s->loose) return;
+    if (!sim_device_changed(d, &d->checked)) return;
     place p = place_of(d);
     if (!p.whole) return;
     check_whole(d, p.seq);

@@ -6,8 +6,6 @@
 
 #include "sim/memory.h"
 
-static const char *const users[SIM_USERS] = {"ann", "ben"};
-
 static int64_t device_now(void *ctx)
 {
     const sim_device *d = ctx;
@@ -21,28 +19,21 @@ bool sim_device_excused(const sim_device *d)
 
 /* ---- opening and closing ---- */
 
-static bool setup(sim_device *d)
-{
-    char sql[300];
-    snprintf(sql, sizeof sql,
-             "SELECT sigla_init('{\"server\":\"http://sim\",\"token\":\"t\",\"user\":\"%s\"}');"
-             "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, c);"
-             "SELECT sigla_track('t')",
-             users[d->user]);
-    d->columns = 7;
-    return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-/* What comes later may be lost with the power; the tables themselves are safe. */
-static bool settle_down(sim_device *d)
-{
-    return sqlite3_exec(d->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK;
-}
-
 /* Half of the devices of a run with power losses do without syncing each commit. */
 static bool is_durable(const sim_device *d)
 {
     return (d->s->plan->trouble & TROUBLE_POWER) == 0 || d->index % 2 != 0;
+}
+
+bool sim_device_changed(sim_device *d, unsigned *seen)
+{
+    unsigned version = 0;
+    int rc = sqlite3_file_control(d->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    sim_need(d->s, rc == SQLITE_OK);
+    version++; /* 0: nothing is known of it */
+    if (*seen == version) return false;
+    *seen = version;
+    return true;
 }
 
 /* True if the database is open and well; what a fault explains gives false. */
@@ -57,6 +48,7 @@ bool sim_device_open(sim_device *d)
                                         : "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
                           NULL, NULL, NULL);
     int err = rc == SQLITE_OK ? sigla_register(d->db) : SIGLA_OK;
+    d->adopted = d->checked = 0;
     if (rc == SQLITE_OK && err == SIGLA_OK) {
         sigla_set_clock(d->db, device_now, d);
         return true;
@@ -84,7 +76,8 @@ void sim_device_close(sim_device *d)
     sqlite3_finalize(d->marks);
     sqlite3_finalize(d->place);
     sqlite3_finalize(d->pending);
-    d->rows = d->marks = d->place = d->pending = NULL;
+    sqlite3_finalize(d->self);
+    d->rows = d->marks = d->place = d->pending = d->self = NULL;
     if (d->db != NULL && sqlite3_close(d->db) != SQLITE_OK) {
         sqlite3_stmt *open = sqlite3_next_stmt(d->db, NULL);
         sim_fail(d->s, "device %d: still open: %s", d->index,
@@ -93,16 +86,26 @@ void sim_device_close(sim_device *d)
     d->db = NULL;
 }
 
-sim_device *sim_device_new(sim *s, int user)
+sim_device *sim_device_add(sim *s, int user)
 {
     sim_need(s, s->device_count < SIM_DEVICES_MAX + 1);
     sim_device *d = &s->devices[s->device_count++];
-    *d = (sim_device){.s = s, .index = s->device_count, .user = user};
+    *d = (sim_device){.s = s, .index = s->device_count, .user = user, .columns = 7};
     d->agent = d->index <= s->plan->devices && (s->plan->agents >> (d->index - 1) & 1);
-    disk_wipe(d->index);
-    if (!sim_device_open(d) || !setup(d) || !settle_down(d))
-        sim_fail(s, "device %d cannot be set up: %s", d->index, sqlite3_errmsg(d->db));
+    return d;
+}
+
+void sim_device_start(sim_device *d)
+{
+    if (!sim_device_open(d)) sim_fail(d->s, "device %d does not start", d->index);
     sim_adopt(d);
+}
+
+sim_device *sim_device_new(sim *s, int user)
+{
+    sim_device *d = sim_device_add(s, user);
+    sim_template_device(d);
+    sim_device_start(d);
     return d;
 }
 

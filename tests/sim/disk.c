@@ -491,13 +491,20 @@ void disk_wipe(int index)
     disk_revive(index);
 }
 
+uint64_t disk_reseed(uint64_t seed)
+{
+    uint64_t before = randomness.state;
+    randomness.state = seed;
+    sqlite3_randomness(0, NULL);
+    return before;
+}
+
 void disk_reset_all(uint64_t seed, const int64_t *clock)
 {
     for (int i = 0; i < DISKS_MAX; i++)
         disk_wipe(i);
-    randomness.state = seed;
     now_us = clock;
-    sqlite3_randomness(0, NULL);
+    (void)disk_reseed(seed);
 }
 
 void disk_fail(int index, enum disk_fault fault, uint64_t n)

@@ -30,6 +30,8 @@ enum disk_fault {
 void disk_register(void);
 /* Empty all disks, and begin randomness anew; now_us is read for the time of day. */
 void disk_reset_all(uint64_t seed, const int64_t *now_us);
+/* Begin randomness anew and give what it would have gone on with. */
+uint64_t disk_reseed(uint64_t seed);
 /* Take everything off a disk on which no file is open. */
 void disk_wipe(int index);
 /* Let operation n from now fail in that way; n = 0: none. */

@@ -1,5 +1,6 @@
 #include "sim/memory.h"
 
+#include <malloc.h>
 #include <sqlite3.h>
 
 #include "base/mem.h"
@@ -35,6 +36,11 @@ void memory_register(void)
     failing.xMalloc = failing_malloc;
     failing.xRealloc = failing_realloc;
     sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    /* Memory that one run gives back is for the next one. */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
 }
 
 void memory_fail(size_t ours, size_t sqlites)

@@ -98,8 +98,13 @@ static sim_write *add(sim *s)
 static void read_client(sim_device *d)
 {
     sim *s = d->s;
-    char *client = sim_device_rows(d, "SELECT sigla_config('client')");
-    client[strcspn(client, "\n")] = '\0';
+    char client[sizeof d->client];
+    if (d->self == NULL &&
+        sqlite3_prepare_v2(d->db, "SELECT sigla_config('client')", -1, &d->self, NULL) != SQLITE_OK)
+        sim_fail(s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
+    sim_need(s, sqlite3_step(d->self) == SQLITE_ROW);
+    snprintf(client, sizeof client, "%s", sqlite3_column_text(d->self, 0));
+    sqlite3_reset(d->self);
     if (d->client[0] != '\0' && strcmp(client, d->client) != 0) {
         s->counters->copies_found++;
         if (!d->loose && !s->loose) sim_fail(s, "device %d takes itself for a copy", d->index);
@@ -108,8 +113,7 @@ static void read_client(sim_device *d)
             if (w->device == d->index && w->seq == 0) w->undone = true;
         }
     }
-    snprintf(d->client, sizeof d->client, "%s", client);
-    sqlite3_free(client);
+    memcpy(d->client, client, sizeof client);
 }
 
 /* What it overwrites is superseded if it is its own: nobody has lost it then. */
@@ -150,7 +154,7 @@ void sim_adopt(sim_device *d)
 {
     sim *s = d->s;
     memory_fail(0, 0); /* what was armed was for what the device did */
-    if (d->db == NULL) return;
+    if (d->db == NULL || !sim_device_changed(d, &d->adopted)) return;
     read_client(d);
     if (d->pending == NULL &&
         sqlite3_prepare_v2(d->db, pending_sql, -1, &d->pending, NULL) != SQLITE_OK)

@@ -7,6 +7,7 @@
  *     step.c    carries out one step             server.c  the server on a disk
  *     model.c   what should come out of it       network.c what is on its way
  *     check.c   compares the two                 main.c    seeds, workers, shrinking
+ *     run.c     from the first step to the end   template.c disks to begin with
  */
 #ifndef SG_SIM_H
 #define SG_SIM_H
@@ -145,10 +146,11 @@ typedef struct sim_device {
     bool memory; /* an allocation of the next thing it does fails */
     bool streaming;
     sg_cursor stream_at;
+    unsigned adopted, checked; /* versions of its database that were taken note of */
     disk_image *backup;
     int64_t backup_n;
     unsigned backup_columns;
-    sqlite3_stmt *rows, *marks, *place, *pending;
+    sqlite3_stmt *rows, *marks, *place, *pending, *self;
 } sim_device;
 
 typedef struct sim_message {
@@ -222,7 +224,18 @@ int sim_server_event(sim *s, sim_device *d, sg_buf *out);
 int64_t sim_server_newest(sim *s);
 void sim_server_purge(sim *s);
 
+/* template.c */
+/* The disks of the server and of the plan's devices, as they are after a first sync. */
+void sim_template_world(sim *s);
+/* The disk of a device that has never synced. */
+void sim_template_device(sim_device *d);
+
 /* device.c */
+/* One more device, of which nothing is on a disk yet. */
+sim_device *sim_device_add(sim *s, int user);
+/* Switch it on for the first time. */
+void sim_device_start(sim_device *d);
+/* One that has never synced, switched on. */
 sim_device *sim_device_new(sim *s, int user);
 bool sim_device_open(sim_device *d);
 void sim_device_close(sim_device *d);
@@ -230,6 +243,8 @@ void sim_device_close(sim_device *d);
 int sim_device_sql(sim_device *d, const char *sql);
 int64_t sim_device_int(sim_device *d, const char *sql);
 char *sim_device_rows(sim_device *d, const char *sql);
+/* Is the database another one than when *seen was noted? It is then noted. */
+bool sim_device_changed(sim_device *d, unsigned *seen);
 /* A fault may explain an error; false: none can. */
 bool sim_device_excused(const sim_device *d);
 /* After a fault: the machine or the program starts anew. */
