@@ -88,10 +88,11 @@ typedef struct merging {
 } merging;
 
 /* Whoever writes over what it has applied shows its own write from then on. If that is the lesser
- * one, because a clock went back, it has to be told (L2). */
-static bool had_applied(const sg_mark *cur, const sg_arrival *in)
+ * one, because a clock went back, it has to be told (L2). What was given another time here was
+ * perhaps the greater one there, and has kept out what came since. */
+static bool shows_its_own(const sg_mark *cur, const sg_arrival *in)
 {
-    return cur->client == in->client || cur->seq <= in->base;
+    return cur->client == in->client || cur->seq <= in->base || in->restamped;
 }
 
 static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_merge_count *count)
@@ -106,8 +107,8 @@ static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_m
     enum sg_merge verdict = sg_merge_decide(r->has_life ? &cur : NULL, cur_value, &now, new_value);
     tally(count, verdict);
     /* Who deletes drops its fields with the row; if the delete loses, it has to get them all again. */
-    bool dropped = c->op == SG_OP_DELETE || had_applied(&r->life, in);
-    if (verdict == SG_MERGE_KEEP && dropped) r->again_seq = in->seq;
+    bool shown = c->op == SG_OP_DELETE || shows_its_own(&r->life, in);
+    if (verdict == SG_MERGE_KEEP && shown) r->again_seq = in->seq;
     if (verdict != SG_MERGE_TAKE) return SG_OK;
     int err = SG_OK;
     if (c->op == SG_OP_DELETE && !r->dead) err = note_deleted(r, in, m->arena);
@@ -144,7 +145,7 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
     if (m->revived_seq > in->base) r->again_seq = in->seq;
     /* Writers without numbers send whole rows: what they say again is theirs already. */
     bool differs = in->change->n != 0 || !sg_slice_eq(f->value, cf->value);
-    if (verdict == SG_MERGE_KEEP && differs && had_applied(&f->mark, in)) r->again_seq = in->seq;
+    if (verdict == SG_MERGE_KEEP && differs && shows_its_own(&f->mark, in)) r->again_seq = in->seq;
     int err = SG_OK;
     if (is_lost_on_arrival(r, &f->mark, in, verdict)) err = note_lost(&f->lost, in->seq, m->arena);
     if (verdict == SG_MERGE_KEEP) return err;

@@ -585,6 +585,36 @@ static void L14_a_time_given_with_an_answer_that_was_lost_is_taken_over(void **s
     assert_rows(late, "SELECT * FROM sigla_conflicts", "");
 }
 
+/* By the time it had it was the greater one, and what came meanwhile was not taken. */
+static void L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told(void **state)
+{
+    static const char *const waits[] = {"UPDATE t SET a='waits' WHERE id='k1'",
+                                        "DELETE FROM t WHERE id='k1'",
+                                        "DELETE FROM t WHERE id='k2'; INSERT INTO t "
+                                        "VALUES('k2','waits',2)"};
+    static const char *const meanwhile[] = {
+        "UPDATE t SET a='theirs' WHERE id='k1'",
+        "DELETE FROM t WHERE id='k1'; INSERT INTO t VALUES('k1','theirs',1)",
+        "DELETE FROM t WHERE id='k2'"};
+    world *w = *state;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        device *a, *b;
+        begin_with_two_rows(w, &a, &b);
+        a->skew_us = INT64_C(1000) * 1000000;
+        b->skew_us = INT64_C(100) * 1000000;
+        device_exec(a, waits[i]);
+        device_exec(b, meanwhile[i]);
+        device_sync(b);
+        stream(w, a);
+        assert_level(a, b);
+        assert_rows(a, "SELECT count(*) FROM t WHERE a='waits'", "0\n");
+        a->skew_us = b->skew_us = 0;
+        device_exec(a, "DELETE FROM t");
+        assert_level(a, b);
+        w->now_us += INT64_C(1000) * 1000000;
+    }
+}
+
 /* ---- L19 ---- */
 
 static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(void **state)
@@ -828,6 +858,7 @@ int main(void)
         T(L13_another_user_does_not_get_the_database),
         T(L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing),
         T(L14_a_time_given_with_an_answer_that_was_lost_is_taken_over),
+        T(L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told),
         T(L14_a_clock_behind_is_corrected_before_it_loses_edits),
         T(L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column),
         T(answers_that_cannot_be_helped_stop_the_session_by_name),
