@@ -6,6 +6,7 @@
 #include "server/answer.h"
 #include "server/http.h"
 #include "server/known.h"
+#include "store/history.h"
 
 #define SERVER_PATH "/0/server.db"
 
@@ -102,20 +103,41 @@ static sim_sent sent(const sg_push *p, int64_t n)
 static void note(sim *s, sim_device *from, const sg_push *p)
 {
     const sg_push_result *r = &p->result;
+    for (size_t i = 0; i < r->restamp_count; i++) {
+        sim_sent what = sent(p, r->restamps[i].n);
+        sim_restamped(s, from, &what, r->restamps[i].at_us);
+    }
     for (size_t i = 0; i < r->ack_count; i++)
         for (int64_t k = 0; k < r->acks[i].count; k++) {
             sim_sent what = sent(p, r->acks[i].n + k);
             sim_committed(s, from, &what, r->acks[i].seq + k);
         }
-    for (size_t i = 0; i < r->restamp_count; i++) {
-        sim_sent what = sent(p, r->restamps[i].n);
-        sim_restamped(s, from, &what, r->restamps[i].at_us);
-    }
     for (size_t i = 0; i < r->refusal_count; i++)
         for (int64_t k = 0; k < r->refusals[i].count; k++) {
             sim_sent what = sent(p, r->refusals[i].n + k);
             sim_refused(s, from, &what, r->refusals[i].message);
         }
+}
+
+/* The time a committed change was given instead of its own; nobody has been told of it yet. */
+static int look_up_time(sim *s, sim_device *from, const sim_sent *what, int64_t seq)
+{
+    const sg_store_ops *ops = s->server.store.ops;
+    sg_history_row row;
+    sg_history h = {0};
+    bool found;
+    sg_arena arena;
+    sg_arena_init(&arena);
+    int err = ops->get_history(ops->writer_view(s->server.writer), seq, &row, &found);
+    if (err == SG_OK && found) err = sg_history_unpack(&h, row.data, &arena);
+    if (err == SG_OK && h.restamped) {
+        int64_t at = h.at_us;
+        for (size_t i = 0; i < h.count; i++)
+            if (h.fields[i].at_us > at) at = h.fields[i].at_us;
+        sim_restamped(s, from, what, at);
+    }
+    sg_arena_deinit(&arena);
+    return err;
 }
 
 /* What became of a push whose commit failed: both are allowed, but it must be known from here on. */
@@ -139,8 +161,10 @@ static void look_up(sim *s, sim_device *from, const sg_push *p)
         if (n > state.max_n) continue;
         err = ops->answered(v->writer, &state, n, &was);
         sim_sent what = sent(p, n);
-        if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0)
+        if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0) {
+            err = look_up_time(s, from, &what, was.seq + n - was.n);
             sim_committed(s, from, &what, was.seq + n - was.n);
+        }
         if (err == SG_OK && was.kind == SG_ANSWER_REFUSED) sim_refused(s, from, &what, was.message);
     }
     ops->rollback(v->writer);
