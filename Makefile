@@ -91,7 +91,7 @@ $(OUT)/tests/unit/test_cli_table: $(call objs,$(addprefix apps/sigla/,args.c gri
 # Programs that tests written in Python run.
 TEST_TOOLS := tests/e2e/replay.c
 SIM_SRCS := $(sort $(wildcard tests/sim/*.c))
-$(OUT)/tests/sim: $(call objs,$(SIM_SRCS)) $(OUT)/liball.a
+$(OUT)/tests/sim: $(call objs,$(SIM_SRCS) tests/lib/serve.c) $(OUT)/liball.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(REPLICA_LIBS)
 tests: $(TEST_BINS) $(OUT)/tests/sim $(patsubst tests/%.c,$(OUT)/tests/%,$(TEST_TOOLS))

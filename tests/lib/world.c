@@ -8,10 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/mem.h"
-#include "server/answer.h"
-#include "server/http.h"
-#include "server/known.h"
+#include "lib/serve.h"
 
 #define USER "ann"
 
@@ -95,24 +92,10 @@ void world_close(world *w)
 
 /* ---- the server ---- */
 
-static int refusal(int code, sg_buf *out)
-{
-    sg_buf_clear(out);
-    sg_http_error_body(out, code, SG_LIT(""));
-    return sg_err_http(code);
-}
-
-static int read_page(world *w, const sg_delta_spec *spec, sg_delta_page *page, sg_arena *arena)
-{
-    int64_t newest;
-    int err = w->store.ops->view_begin(w->view, &newest);
-    if (err == SG_OK) err = sg_delta_read(&w->store, w->view, newest, spec, arena, page);
-    return err;
-}
-
 /* As the server's writer does it: all of it, or nothing. */
-static int commit(world *w, sg_push *p)
+static int commit(void *ctx, sg_push *p)
 {
+    world *w = ctx;
     sg_commit newest;
     int err = w->store.ops->begin(w->writer, &newest);
     if (err == SG_OK) {
@@ -124,98 +107,19 @@ static int commit(world *w, sg_push *p)
     return err == SG_OK ? p->result.err : err;
 }
 
-static int push(world *w, sg_slice app, sg_slice body, sg_buf *out)
-{
-    sg_push *p = sg_push_new();
-    if (p == NULL || (p->body = sg_strndup(body.p, body.n)) == NULL) {
-        if (p != NULL) sg_push_free(p);
-        return refusal(SG_NOMEM, out);
-    }
-    p->body_len = body.n;
-    p->claims = (sg_claims){.user = SG_LIT(USER)};
-    p->scope = SG_LIT("u:" USER);
-    p->app = app;
-    int err = SG_OK;
-    if (!sg_push_read(p, w->epoch, w->now_us)) err = p->result.err;
-    if (err == SG_OK) err = commit(w, p);
-    sg_arena arena;
-    sg_arena_init(&arena);
-    sg_delta_page page = {0};
-    sg_delta_spec spec = {.scope = p->scope,
-                          .app = app,
-                          .since = p->since,
-                          .limit = 1000,
-                          .version = p->version,
-                          .self = p->client};
-    if (err == SG_OK) {
-        int unread = p->pull ? read_page(w, &spec, &page, &arena) : SG_OK;
-        w->store.ops->view_end(w->view);
-        /* What has been committed is acknowledged whatever becomes of the page. */
-        if (p->count == 0) err = unread;
-        sg_answer_push(p, p->pull && unread == SG_OK ? &page : NULL, w->epoch, w->now_us, out);
-        if (err == SG_OK) err = out->err;
-    }
-    if (p->pull) sg_delta_deinit(&page);
-    sg_arena_deinit(&arena);
-    sg_push_free(p);
-    return err == SG_OK ? 200 : refusal(err, out);
-}
-
-/* The value of a parameter of a URL, which holds no escapes here. */
-static sg_slice parameter(const char *url, const char *name)
-{
-    const char *at = strstr(url, name);
-    if (at == NULL) return sg_slice_of("", 0);
-    at += strlen(name);
-    return sg_slice_of(at, strcspn(at, "&"));
-}
-
-static int64_t number(const char *url, const char *name)
-{
-    return strtoll(parameter(url, name).p, NULL, 10);
-}
-
-static int pull(world *w, sg_slice app, const char *url, sg_buf *out)
-{
-    sg_delta_spec spec = {.scope = SG_LIT("u:" USER),
-                          .app = app,
-                          .limit = 1000,
-                          .version = 2,
-                          .self = parameter(url, "client=")};
-    int err = sg_cursor_parse(parameter(url, "since="), w->epoch, &spec.since);
-    if (err != SG_OK) return refusal(err, out);
-    sg_arena arena;
-    sg_arena_init(&arena);
-    sg_delta_page page = {0};
-    int64_t sent = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
-    const sg_known known = {
-        spec.scope, app, spec.self, sent, number(url, "ackedN="), number(url, "ackedSeq=")};
-    int64_t newest;
-    err = w->store.ops->view_begin(w->view, &newest);
-    if (err == SG_OK) err = sg_known_check(&w->store, w->view, newest, &known);
-    w->store.ops->view_end(w->view);
-    if (err == SG_OK) {
-        err = read_page(w, &spec, &page, &arena);
-        w->store.ops->view_end(w->view);
-    }
-    if (err == SG_OK) {
-        sg_answer_page(&page, w->epoch, w->now_us, out);
-        err = out->err;
-    }
-    sg_delta_deinit(&page);
-    sg_arena_deinit(&arena);
-    return err == SG_OK ? 200 : refusal(err, out);
-}
-
 int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out)
 {
-    const char *at = strstr(url, "/sync/");
-    assert_non_null(at);
-    at += 6;
-    sg_slice app = sg_slice_of(at, strcspn(at, "/?"));
-    sg_buf_clear(out);
     w->now_us += 1000;
-    return method[0] == 'P' ? push(w, app, body, out) : pull(w, app, url, out);
+    const serve v = {.store = &w->store,
+                     .view = w->view,
+                     .epoch = w->epoch,
+                     .now_us = w->now_us,
+                     .claims = {.user = SG_LIT(USER)},
+                     .scope = SG_LIT("u:" USER),
+                     .limit = 1000,
+                     .commit = commit,
+                     .ctx = w};
+    return serve_request(&v, method, url, body, out);
 }
 
 /* ---- devices ---- */

@@ -105,6 +105,10 @@ static void arrive(sim *s, sim_message *m, bool perfect)
 {
     sim_message now = *m;
     m->used = false;
+    if (s->devices[now.device - 1].offline) {
+        s->counters->lost++;
+        return;
+    }
     sg_buf_init(&m->body, (size_t)1 << 26);
     if (now.answer)
         arrive_answer(s, &now);
@@ -139,6 +143,7 @@ static void send(sim *s, sim_device *d, const sigla_action *a, bool perfect)
     int copies = 1;
     if ((trouble & TROUBLE_NETWORK) && prng_below(&s->g, 8) == 0) copies = 0;
     if ((trouble & TROUBLE_NETWORK) && prng_below(&s->g, 8) == 0) copies = 2;
+    if (d->offline) copies = 0;
     bool cut = (trouble & TROUBLE_CUT) && a->body_bytes != 0 && prng_below(&s->g, 6) == 0;
     if (copies == 0) s->counters->lost++;
     if (copies == 2) s->counters->repeated++;
@@ -266,7 +271,7 @@ static void feed(sim *s, sim_device *d, const sg_buf *event)
 
 void sim_stream(sim *s, sim_device *d)
 {
-    if (!d->streaming && !open_stream(d)) return;
+    if (d->offline || (!d->streaming && !open_stream(d))) return;
     sg_buf event;
     sg_buf_init(&event, (size_t)1 << 28);
     int err = sim_server_event(s, d, &event);

@@ -14,6 +14,8 @@ static const struct {
     [STEP_DEVICE_FAULT] = {"device-fault", TROUBLE_KILL | TROUBLE_DISK, 6},
     [STEP_SERVER_FAULT] = {"server-fault", TROUBLE_KILL | TROUBLE_DISK, 4},
     [STEP_MEMORY_FAULT] = {"memory-fault", TROUBLE_MEMORY, 8},
+    [STEP_SERVER_MEMORY] = {"server-memory", TROUBLE_MEMORY, 4},
+    [STEP_PARTITION] = {"partition", TROUBLE_NETWORK, 2},
     [STEP_SKEW] = {"skew", TROUBLE_CLOCK, 4},
     [STEP_TIME] = {"time", 0, 2},
     [STEP_ALTER] = {"alter", TROUBLE_SCHEMA, 2},

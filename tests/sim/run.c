@@ -44,9 +44,10 @@ static bool sync_all(sim *s)
 static void mend(sim *s)
 {
     disk_revive(SIM_SERVER_DISK);
+    s->server.memory = false;
     for (int i = 0; i < s->device_count; i++) {
         sim_device *d = &s->devices[i];
-        d->memory = false;
+        d->memory = d->offline = false;
         if (disk_failed(d->index)) sim_device_recover(d);
         d->dying = d->power = false;
         disk_fail(d->index, DISK_WELL, 0);

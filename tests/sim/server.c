@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "lib/serve.h"
 #include "server/answer.h"
-#include "server/http.h"
-#include "server/known.h"
+#include "sim/memory.h"
 #include "store/history.h"
 
 #define SERVER_PATH "/0/server.db"
@@ -63,24 +62,6 @@ static int crash(sim *s)
 static bool excused(void)
 {
     return disk_failed(SIM_SERVER_DISK);
-}
-
-static int refusal(int code, sg_buf *out)
-{
-    sg_buf_clear(out);
-    sg_http_error_body(out, code, SG_LIT(""));
-    return sg_err_http(code);
-}
-
-static int read_page(sim *s, const sg_delta_spec *spec, sg_delta_page *page, sg_arena *arena)
-{
-    sim_server *v = &s->server;
-    int64_t newest;
-    int err = v->store.ops->view_begin(v->view, &newest);
-    if (err == SG_OK) err = sg_delta_read(&v->store, v->view, newest, spec, arena, page);
-    v->store.ops->view_end(v->view);
-    s->counters->pages++;
-    return err;
 }
 
 /* What a small server would send at once: pages of a record or a few, so that their boundaries lie
@@ -171,25 +152,16 @@ static void look_up(sim *s, sim_device *from, const sg_push *p)
     if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
 }
 
-static int apply(sim *s, sim_device *from, sg_push *p)
+/* Nothing of it has been committed, or all of it. A server that lacks memory says so and goes on. */
+static int failed(sim *s, sim_device *from, const sg_push *p, int err)
 {
-    sim_server *v = &s->server;
-    sg_commit newest;
-    int err = v->store.ops->begin(v->writer, &newest);
-    if (err != SG_OK) return err;
-    sg_applier_begin(v->applier, &newest, s->now_us);
-    err = sg_apply_push(v->applier, p);
-    if (err == SG_OK && p->result.err == SG_OK) {
-        err = v->store.ops->commit(v->writer, &v->applier->newest);
-        if (err == SG_OK) {
-            note(s, from, p);
-            s->counters->commits++;
-            return SG_OK;
-        }
-    }
-    if (err == SG_OK) {
-        v->store.ops->rollback(v->writer);
-        return p->result.err;
+    bool short_of_memory = memory_failed();
+    memory_fail(0, 0);
+    if (short_of_memory) {
+        s->counters->memory_errors++;
+        s->server.store.ops->rollback(s->server.writer);
+        look_up(s, from, p);
+        return err;
     }
     if (!excused()) sim_fail(s, "the server cannot apply a push: %s", sg_err_text(err));
     s->counters->disk_errors++;
@@ -198,92 +170,72 @@ static int apply(sim *s, sim_device *from, sg_push *p)
     return -1;
 }
 
-static int push(sim *s, sim_device *from, sg_slice app, sg_slice body, sg_buf *out)
+typedef struct asked {
+    sim *s;
+    sim_device *from;
+} asked;
+
+static int commit(void *ctx, sg_push *p)
 {
-    sg_push *p = sg_push_new();
-    sim_need(s, p != NULL);
-    p->body = sg_strndup(body.p, body.n);
-    p->body_len = body.n;
-    p->claims = (sg_claims){.user = user_of(from)};
-    if (from->agent) p->claims.agent = SG_LIT(SIM_AGENT);
-    p->scope = scope_of(from);
-    p->app = app;
-    int err = SG_OK;
-    if (!sg_push_read(p, s->server.epoch, s->now_us)) err = p->result.err;
-    if (err == SG_OK) err = apply(s, from, p);
-    sg_arena arena;
-    sg_arena_init(&arena);
-    sg_delta_page page = {0};
-    sg_delta_spec spec = {.scope = p->scope,
-                          .app = app,
-                          .since = p->since,
-                          .limit = page_limit(s),
-                          .version = p->version,
-                          .self = p->client};
-    if (err == SG_OK && p->pull) err = read_page(s, &spec, &page, &arena);
-    if (err == SG_OK) sg_answer_push(p, p->pull ? &page : NULL, s->server.epoch, s->now_us, out);
-    sg_delta_deinit(&page);
-    sg_arena_deinit(&arena);
-    sg_push_free(p);
-    if (err == SG_OK) return 200;
-    return err < 0 ? -1 : refusal(err, out);
+    const asked *a = ctx;
+    sim *s = a->s;
+    sim_server *v = &s->server;
+    sg_commit newest;
+    int err = v->store.ops->begin(v->writer, &newest);
+    if (err == SG_OK) {
+        sg_applier_begin(v->applier, &newest, s->now_us);
+        err = sg_apply_push(v->applier, p);
+    }
+    if (err == SG_OK && p->result.err != SG_OK) {
+        v->store.ops->rollback(v->writer);
+        return p->result.err;
+    }
+    if (err == SG_OK) err = v->store.ops->commit(v->writer, &v->applier->newest);
+    if (err != SG_OK) return failed(s, a->from, p, err);
+    note(s, a->from, p);
+    s->counters->commits++;
+    return SG_OK;
 }
 
-/* ---- a pull ---- */
+/* ---- requests ---- */
 
-/* The value of a parameter of a URL, which holds no escapes here. */
-static sg_slice parameter(const char *url, const char *name)
+static serve serve_for(sim *s, asked *a)
 {
-    const char *at = strstr(url, name);
-    if (at == NULL) return sg_slice_of("", 0);
-    at += strlen(name);
-    return sg_slice_of(at, strcspn(at, "&"));
+    serve v = {.store = &s->server.store,
+               .view = s->server.view,
+               .epoch = s->server.epoch,
+               .now_us = s->now_us,
+               .claims = {.user = user_of(a->from)},
+               .scope = scope_of(a->from),
+               .limit = page_limit(s),
+               .commit = commit,
+               .ctx = a};
+    if (a->from->agent) v.claims.agent = SG_LIT(SIM_AGENT);
+    s->counters->pages++;
+    return v;
 }
 
-static int64_t number(const char *url, const char *name)
+static void arm_memory(sim *s)
 {
-    return strtoll(parameter(url, name).p, NULL, 10);
-}
-
-static int pull(sim *s, sim_device *from, sg_slice app, const char *url, sg_buf *out)
-{
-    sg_delta_spec spec = {.scope = scope_of(from),
-                          .app = app,
-                          .limit = page_limit(s),
-                          .version = 2,
-                          .self = parameter(url, "client=")};
-    int err = sg_cursor_parse(parameter(url, "since="), s->server.epoch, &spec.since);
-    if (err != SG_OK) return refusal(err, out);
-    int64_t said = parameter(url, "sent=").n != 0 ? number(url, "sent=") : -1;
-    const sg_known known = {
-        spec.scope, app, spec.self, said, number(url, "ackedN="), number(url, "ackedSeq=")};
-    int64_t newest;
-    const sg_store_ops *ops = s->server.store.ops;
-    err = ops->view_begin(s->server.view, &newest);
-    if (err == SG_OK) err = sg_known_check(&s->server.store, s->server.view, newest, &known);
-    ops->view_end(s->server.view);
-    if (err != SG_OK) return refusal(err, out);
-    sg_arena arena;
-    sg_arena_init(&arena);
-    sg_delta_page page = {0};
-    err = read_page(s, &spec, &page, &arena);
-    if (err == SG_OK) sg_answer_page(&page, s->server.epoch, s->now_us, out);
-    sg_delta_deinit(&page);
-    sg_arena_deinit(&arena);
-    return err == SG_OK ? 200 : refusal(err, out);
+    if (!s->server.memory) return;
+    s->server.memory = false;
+    size_t n = 1 + (size_t)prng_below(&s->g, 300);
+    if (prng_below(&s->g, 2) == 0)
+        memory_fail(n, 0);
+    else
+        memory_fail(0, n);
 }
 
 int sim_server_request(sim *s, sim_device *from, bool post, const char *url, sg_slice body,
                        sg_buf *out)
 {
-    const char *at = strstr(url, "/sync/");
-    sim_need(s, at != NULL);
-    at += 6;
-    sg_slice app = sg_slice_of(at, strcspn(at, "/?"));
-    sg_buf_clear(out);
     s->now_us += 1000;
     s->counters->requests++;
-    int status = post ? push(s, from, app, body, out) : pull(s, from, app, url, out);
+    asked a = {s, from};
+    serve v = serve_for(s, &a);
+    arm_memory(s);
+    int status = serve_request(&v, post ? "POST" : "GET", url, body, out);
+    memory_fail(0, 0);
     sim_trace("device %d: %s %.*s -> %d %.*s", from->index, url, (int)body.n, body.p, status,
               (int)out->n, out->p);
     return status;
@@ -293,16 +245,13 @@ int sim_server_request(sim *s, sim_device *from, bool post, const char *url, sg_
 
 int sim_server_event(sim *s, sim_device *d, sg_buf *out)
 {
-    sg_delta_spec spec = {.scope = scope_of(d),
-                          .app = SG_LIT("default"),
-                          .since = d->stream_at,
-                          .limit = page_limit(s),
-                          .version = 2,
-                          .self = sg_slice_str(d->client)};
+    asked a = {s, d};
+    serve v = serve_for(s, &a);
     sg_arena arena;
     sg_arena_init(&arena);
     sg_delta_page page = {0};
-    int err = read_page(s, &spec, &page, &arena);
+    int err =
+        serve_page(&v, SG_LIT("default"), sg_slice_str(d->client), d->stream_at, &arena, &page);
     sg_buf_clear(out);
     if (err == SG_RESYNC) sg_buf_str(out, "event: resync\ndata: {}\n\n");
     if (err == SG_OK && (page.more || page.until.seq > d->stream_at.seq)) {

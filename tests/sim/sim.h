@@ -34,17 +34,17 @@
 
 /* What may go wrong in a run; each seed allows some of it (swarm testing: Groce et al., ISSTA 2012). */
 enum sim_trouble {
-    TROUBLE_NETWORK = 1 << 0,      /* loss, repetition, delay, answers that never come */
-    TROUBLE_CUT = 1 << 1,          /* half-written requests */
-    TROUBLE_RESTART = 1 << 2,      /* programs closed between any two statements */
-    TROUBLE_KILL = 1 << 3,         /* processes killed at any write of the disk, both sides */
-    TROUBLE_POWER = 1 << 4,        /* power lost: what was not synced is there or not */
-    TROUBLE_DISK = 1 << 5,         /* full disks and I/O errors */
-    TROUBLE_MEMORY = 1 << 6,       /* allocations that fail */
-    TROUBLE_CLOCK = 1 << 7,        /* clocks wrong by minutes */
-    TROUBLE_WILD_CLOCK = 1 << 8,   /* by years */
-    TROUBLE_SCHEMA = 1 << 9,       /* columns added on some devices */
-    TROUBLE_COPY = 1 << 10,        /* databases copied, and put back from a backup */
+    TROUBLE_NETWORK = 1 << 0,    /* loss, repetition, delay, partitions, answers that never come */
+    TROUBLE_CUT = 1 << 1,        /* half-written requests */
+    TROUBLE_RESTART = 1 << 2,    /* programs closed between any two statements */
+    TROUBLE_KILL = 1 << 3,       /* processes killed at any write of the disk, both sides */
+    TROUBLE_POWER = 1 << 4,      /* power lost: what was not synced is there or not */
+    TROUBLE_DISK = 1 << 5,       /* full disks and I/O errors */
+    TROUBLE_MEMORY = 1 << 6,     /* allocations that fail */
+    TROUBLE_CLOCK = 1 << 7,      /* clocks wrong by minutes */
+    TROUBLE_WILD_CLOCK = 1 << 8, /* by years */
+    TROUBLE_SCHEMA = 1 << 9,     /* columns added on some devices */
+    TROUBLE_COPY = 1 << 10,      /* databases copied, and put back from a backup */
     TROUBLE_SERVER_BACK = 1 << 11, /* the server put back from a backup */
     TROUBLE_PURGE = 1 << 12,       /* deletes and history forgotten while devices sleep */
     TROUBLE_STREAM = 1 << 13,      /* live streams that break anywhere */
@@ -62,6 +62,8 @@ enum sim_kind {
     STEP_DEVICE_FAULT,
     STEP_SERVER_FAULT,
     STEP_MEMORY_FAULT,
+    STEP_SERVER_MEMORY,
+    STEP_PARTITION,
     STEP_SKEW,
     STEP_TIME,
     STEP_ALTER,
@@ -145,6 +147,7 @@ typedef struct sim_device {
     bool power;  /* … and its power to go with it */
     bool memory; /* an allocation of the next thing it does fails */
     bool streaming;
+    bool offline; /* nothing comes through to it, nor from it */
     sg_cursor stream_at;
     unsigned adopted, checked; /* versions of its database that were taken note of */
     disk_image *backup;
@@ -170,6 +173,7 @@ typedef struct sim_server {
     sg_applier *applier;
     sg_epoch epoch;
     bool up, power;
+    bool memory; /* an allocation of its next request fails */
     disk_image *backup;
     int64_t backup_seq;
 } sim_server;

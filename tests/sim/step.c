@@ -315,7 +315,11 @@ bool sim_do(sim *s, const sim_step *step)
         if (d->request == 0) return false;
         sim_give_up(d);
         return true;
+    case STEP_PARTITION:
+        d->offline = !d->offline;
+        return true;
     case STEP_SYNC:
+        d->offline = false;
         sim_sync(s, d);
         return true;
     case STEP_RESTART:
@@ -329,6 +333,9 @@ bool sim_do(sim *s, const sim_step *step)
         return true;
     case STEP_MEMORY_FAULT:
         d->memory = true;
+        return true;
+    case STEP_SERVER_MEMORY:
+        s->server.memory = true;
         return true;
     case STEP_SKEW:
         skew(d);
