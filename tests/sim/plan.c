@@ -66,7 +66,7 @@ void sim_plan_make(sim_plan *p, uint64_t seed)
         if (prng_below(&g, heavy ? 8 : 3) == 0) p->trouble |= 1u << bit;
     }
     p->devices = 2 + (int)prng_below(&g, 3);
-    if (prng_below(&g, 20) == 0) p->devices = 5 + (int)prng_below(&g, 2);
+    if (prng_below(&g, 20) == 0) p->devices = 5 + (int)prng_below(&g, 4);
     p->agents = (unsigned)(prng_next(&g) & prng_next(&g));
     p->users = 1 + (prng_below(&g, 4) == 0);
     int most = prng_below(&g, 10) == 0 ? SIM_STEPS_MAX : 60;

@@ -20,7 +20,7 @@
 #include "sigla.h"
 #include "sim/disk.h"
 
-#define SIM_DEVICES_MAX 8
+#define SIM_DEVICES_MAX 10 /* with copies */
 #define SIM_STEPS_MAX 400
 #define SIM_USERS 2
 #define SIM_KEYS 3   /* records a user has at most */
