@@ -15,10 +15,6 @@
 #define MANY                                                                                       \
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500) "                  \
     "INSERT INTO t SELECT 'k'||(i*7919%1500), i, 'x'||i FROM n"
-#define ROWS "SELECT * FROM t ORDER BY id"
-#define MARKS                                                                                      \
-    "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
-    "ORDER BY 1,2"
 
 /* A device whose rows, edits and deletes are at the server. */
 static device *writer(world *w, const char *schema, const char *sql)
@@ -49,8 +45,8 @@ static void L2_a_fresh_device_has_the_same_data_and_marks(void **state)
     device_exec(a, "INSERT INTO t VALUES('k10',x'00ff','again'),('',1.5,'\"')");
     device_sync(a);
     device *b = fresh(w, TABLE TRACK);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
     assert_int_equal(device_int(b, "SELECT count(*) FROM sigla_pending"), 0);
 }
 
@@ -62,8 +58,8 @@ static void L2_integer_keys_and_the_index_of_changes(void **state)
                        "i<700) INSERT INTO t SELECT i*i*i, i FROM n");
     device *b = fresh(w, "CREATE TABLE t(id INTEGER PRIMARY KEY, a);" TRACK
                          ";SELECT sigla_index_updated('t')");
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
     assert_int_equal(device_int(b, "SELECT count(*) FROM sigla_updated('t')"), 1401);
 }
 
@@ -75,8 +71,8 @@ static void L4_rows_that_were_there_before_are_merged_like_any_other(void **stat
     device_sync(a);
     assert_int_equal(device_int(b, "SELECT count(*) FROM t"), 1501);
     assert_int_equal(device_int(b, "SELECT count(*) FROM t WHERE a='seed'"), 1);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 static void L9_a_row_that_a_constraint_refuses_is_parked_alone(void **state)
@@ -93,8 +89,8 @@ static void L9_a_row_that_a_constraint_refuses_is_parked_alone(void **state)
     device_sync(a);
     device_sync(b);
     assert_int_equal(device_int(b, "SELECT count(*) FROM sigla_parking"), 0);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 static void L9_children_may_come_before_their_parents(void **state)
@@ -105,7 +101,7 @@ static void L9_children_may_come_before_their_parents(void **state)
     world *w = *state;
     device *a = writer(w, schema, MANY ";INSERT INTO a SELECT rowid, id FROM t");
     device *b = fresh(w, schema);
-    assert_same(a, b, ROWS);
+    assert_same(a, b, WORLD_ROWS);
     assert_same(a, b, "SELECT * FROM a ORDER BY id");
     assert_int_equal(device_int(b, "SELECT count(*) FROM sigla_parking"), 0);
 }
@@ -136,7 +132,7 @@ static void L10_triggers_of_the_users_fire_and_capture_goes_on(void **state)
     for (int i = 0; i < 3; i++) {
         snprintf(schema, sizeof schema, "%s%s%s", TABLE, i == 0 ? "" : i == 1 ? log : temp, TRACK);
         device *b = fresh(w, schema);
-        assert_same(a, b, ROWS);
+        assert_same(a, b, WORLD_ROWS);
         if (i != 0) assert_int_equal(device_int(b, "SELECT count(*) FROM log"), 1500);
         device_exec(b, "UPDATE t SET b=b||'!' WHERE id='k7'");
         assert_rows(b, "SELECT op,key FROM sigla_pending", "update|k7\n");
@@ -152,8 +148,8 @@ static void L19_fields_without_a_column_wait_for_it(void **state)
     device *b = fresh(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a);" TRACK);
     device_exec(b, "ALTER TABLE t ADD COLUMN b; SELECT sigla_refresh()");
     device_sync(b);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 static void L1_a_pull_that_was_broken_off_begins_again(void **state)
@@ -163,8 +159,8 @@ static void L1_a_pull_that_was_broken_off_begins_again(void **state)
     assert_true(device_step(b, FATE_FINE));
     device_restart(b);
     device_sync(b);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)

@@ -10,18 +10,11 @@
 
 #include "lib/world.h"
 
-#define SCHEMA                                                                                     \
-    "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"                                                   \
-    "SELECT sigla_track('t')"
-#define ROWS "SELECT * FROM t ORDER BY id"
-#define MARKS                                                                                      \
-    "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
-    "ORDER BY 1,2"
 #define CONFLICTS "SELECT key,field,wasLocal,nowServer FROM sigla_conflicts ORDER BY 1,2"
 
 static device *synced(world *w)
 {
-    device *d = world_device(w, SCHEMA);
+    device *d = world_device(w, WORLD_SCHEMA);
     device_sync(d);
     return d;
 }
@@ -40,8 +33,8 @@ static void assert_level(world *w, device *a, device *b, device *c)
 {
     device *fresh = synced(w), *const all[] = {b, c, fresh};
     for (size_t i = 0; i < 3; i++) {
-        assert_same(a, all[i], ROWS);
-        assert_same(a, all[i], MARKS);
+        assert_same(a, all[i], WORLD_ROWS);
+        assert_same(a, all[i], WORLD_MARKS);
         assert_rows(all[i], "SELECT count(*) FROM sigla_pending", "0\n");
         assert_rows(all[i], "SELECT key,code FROM sigla_refused", "");
     }
@@ -67,7 +60,7 @@ static void L7_seqs_that_went_past_an_old_cursor_do_not_hide_what_was_lost(void 
         device_sync(c);
     }
     sync_all(a, b, c);
-    assert_rows(c, ROWS, "k1|after|9\nk3|new|3\n");
+    assert_rows(c, WORLD_ROWS, "k1|after|9\nk3|new|3\n");
     assert_level(w, a, b, c);
     assert_rows(a, CONFLICTS, "");
     assert_rows(b, CONFLICTS, "");
@@ -91,7 +84,7 @@ static void L6_what_only_others_still_have_of_a_lost_device_comes_back(void **st
     device_exec(c, "UPDATE t SET b=2 WHERE id='k1'");
     device_sync(c);
     sync_all(b, c, b);
-    assert_rows(c, ROWS, "k1|after|2\n");
+    assert_rows(c, WORLD_ROWS, "k1|after|2\n");
     assert_level(w, b, c, b);
 }
 
@@ -114,7 +107,7 @@ static void L5_a_lost_edit_that_something_newer_replaced_is_raised(void **state)
     device_exec(c, "INSERT INTO t VALUES('k2',2,2)");
     device_sync(c);
     sync_all(a, b, c);
-    assert_rows(a, ROWS, "k0|0|0\nk1|newer|after c saw it\nk2|2|2\n");
+    assert_rows(a, WORLD_ROWS, "k0|0|0\nk1|newer|after c saw it\nk2|2|2\n");
     assert_rows(a, CONFLICTS, "k1|a|\"lost\"|\"newer\"\n");
     assert_rows(c, CONFLICTS, "");
     assert_level(w, a, b, c);
@@ -137,7 +130,7 @@ static void L2_pending_edits_keep_their_place_among_those_that_are_sent_again(vo
     device_exec(c, "INSERT INTO t VALUES('k3',3,3),('k4',4,4),('k5',5,5)");
     device_sync(c);
     sync_all(a, b, c);
-    assert_rows(a, ROWS, "k1|younger|0\nk2|a|pending\nk3|3|3\nk4|4|4\nk5|5|5\n");
+    assert_rows(a, WORLD_ROWS, "k1|younger|0\nk2|a|pending\nk3|3|3\nk4|4|4\nk5|5|5\n");
     assert_level(w, a, b, c);
 }
 
@@ -154,7 +147,7 @@ static void L12_what_was_deleted_since_the_copy_stays_deleted(void **state)
     world_put_back(w);
     device_exec(c, "INSERT INTO t VALUES('k1',1,1)");
     sync_all(b, c, a);
-    assert_rows(b, ROWS, "k1|1|1\n");
+    assert_rows(b, WORLD_ROWS, "k1|1|1\n");
     assert_level(w, a, b, c);
 }
 
@@ -208,7 +201,7 @@ static void L19_fields_without_a_column_and_parked_rows_are_sent_again_too(void 
     device_sync(a);
     device_sync(old);
     assert_rows(old, "SELECT count(*) FROM sigla_parked", "1\n");
-    char *want = device_rows(a, ROWS);
+    char *want = device_rows(a, WORLD_ROWS);
     world_put_back(w);
     device_exec(b, "INSERT INTO t VALUES('k3',3,3),('k4',4,4),('k5',5,5)");
     device_sync(b);
@@ -238,7 +231,7 @@ static void a_resync_of_a_restored_server_goes_on_after_a_restart(void **state)
         device_restart(a);
     }
     sync_all(a, b, c);
-    assert_rows(c, ROWS, "k1|2|3\n");
+    assert_rows(c, WORLD_ROWS, "k1|2|3\n");
     assert_level(w, a, b, c);
 }
 

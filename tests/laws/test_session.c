@@ -9,15 +9,6 @@
 
 #include "lib/world.h"
 
-#define SCHEMA                                                                                     \
-    "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"                                                   \
-    "SELECT sigla_track('t')"
-
-#define ROWS "SELECT * FROM t ORDER BY id"
-#define MARKS                                                                                      \
-    "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
-    "ORDER BY 1,2"
-
 static device *synced(world *w, const char *schema)
 {
     device *d = world_device(w, schema);
@@ -30,7 +21,7 @@ static device *synced(world *w, const char *schema)
 static void L1_a_large_transaction_is_pushed_in_parts_and_seen_whole(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(
         a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<12000) INSERT "
            "INTO t SELECT 'k'||i, i, 'x' FROM n");
@@ -50,7 +41,7 @@ static void L1_a_large_transaction_is_pushed_in_parts_and_seen_whole(void **stat
 static void L1_parts_are_sent_again_after_the_server_has_dropped_them(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(
         a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<12000) INSERT "
            "INTO t SELECT 'k'||i, i, 'x' FROM n");
@@ -80,8 +71,8 @@ static void write_with_a_clock_gone_back(world *w, device *a, device *b, const c
 
 static void begin_with_two_rows(world *w, device **a, device **b)
 {
-    *a = synced(w, SCHEMA);
-    *b = synced(w, SCHEMA);
+    *a = synced(w, WORLD_SCHEMA);
+    *b = synced(w, WORLD_SCHEMA);
     device_exec(*a, "INSERT INTO t VALUES('k1','mine','mine'),('k2',2,2)");
     device_sync(*a);
     device_sync(*b);
@@ -92,8 +83,8 @@ static void assert_level(device *a, device *b)
     device_sync(a);
     device_sync(b);
     device_sync(a);
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 static void L2_who_wrote_the_lesser_over_what_it_had_seen_is_told(void **state)
@@ -103,14 +94,14 @@ static void L2_who_wrote_the_lesser_over_what_it_had_seen_is_told(void **state)
     begin_with_two_rows(w, &a, &b);
     write_with_a_clock_gone_back(w, a, b, "UPDATE t SET a='late' WHERE id='k1'");
     assert_level(a, b);
-    assert_rows(a, ROWS, "k1|theirs|theirs\n");
+    assert_rows(a, WORLD_ROWS, "k1|theirs|theirs\n");
     /* It lost on arrival (L5), and was not null: once, and at the device that wrote it. */
     assert_rows(a, "SELECT key,field,wasLocal,nowServer FROM sigla_conflicts",
                 "k1|a|\"late\"|\"theirs\"\n");
     assert_rows(b, "SELECT * FROM sigla_conflicts", "");
     device_exec(a, "SELECT sigla_restore(1)");
     assert_level(a, b);
-    assert_rows(b, ROWS, "k1|late|theirs\n");
+    assert_rows(b, WORLD_ROWS, "k1|late|theirs\n");
 }
 
 static void L2_who_is_told_with_the_answer_lost_is_told_again(void **state)
@@ -123,7 +114,7 @@ static void L2_who_is_told_with_the_answer_lost_is_told_again(void **state)
     for (int i = 0; i < 4; i++)
         (void)device_step(a, FATE_ANSWER_LOST);
     assert_level(a, b);
-    assert_rows(a, ROWS, "k1|theirs|theirs\nk3|3|3\n");
+    assert_rows(a, WORLD_ROWS, "k1|theirs|theirs\nk3|3|3\n");
     assert_rows(a, "SELECT wasLocal FROM sigla_conflicts", "\"late\"\n");
 }
 
@@ -140,9 +131,9 @@ static void L2_a_lesser_insert_or_delete_is_told_too(void **state)
     assert_rows(a, "SELECT id FROM t WHERE id='k2'", "");
     assert_rows(a, "SELECT key,field,kind,wasLocal FROM sigla_conflicts WHERE field='a'",
                 "k2|a|deleted|\"risen\"\n");
-    device *fresh = synced(w, SCHEMA);
-    assert_same(a, fresh, ROWS);
-    assert_same(a, fresh, MARKS);
+    device *fresh = synced(w, WORLD_SCHEMA);
+    assert_same(a, fresh, WORLD_ROWS);
+    assert_same(a, fresh, WORLD_MARKS);
 }
 
 /* What the server has for d comes by its stream, before d has pushed anything. */
@@ -191,7 +182,7 @@ static void L2_L19_who_deleted_in_vain_gets_its_own_fields_again(void **state)
 {
     world *w = *state;
     device *a = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, d); SELECT sigla_track('t')");
-    device *b = synced(w, SCHEMA);
+    device *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k1',1,1,'mine alone')");
     device_exec(a, "DELETE FROM t");
     device_exec(b, "INSERT INTO t VALUES('k1',2,2)");
@@ -199,15 +190,15 @@ static void L2_L19_who_deleted_in_vain_gets_its_own_fields_again(void **state)
     stream(w, a);
     device_sync(a);
     device_sync(b);
-    assert_rows(a, ROWS, "k1|2|2|mine alone\n");
-    assert_same(a, b, MARKS);
+    assert_rows(a, WORLD_ROWS, "k1|2|2|mine alone\n");
+    assert_same(a, b, WORLD_MARKS);
 }
 
 /* What a dead record brings is no value of the record that an insert has made here since. */
 static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device *b = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, d); SELECT sigla_track('t')");
     device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
     device_sync(a);
@@ -230,8 +221,8 @@ static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(v
     device_sync(a);
     device_sync(b);
     device_sync(a);
-    assert_same(a, b, MARKS);
-    assert_rows(b, ROWS, "k1|2|2|of a newer schema\n");
+    assert_same(a, b, WORLD_MARKS);
+    assert_rows(b, WORLD_ROWS, "k1|2|2|of a newer schema\n");
 }
 
 /* ---- L4 ---- */
@@ -239,7 +230,7 @@ static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(v
 static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2500) "
                    "INSERT INTO t SELECT 'k'||i, i, 'x' FROM n");
     device_sync(a);
@@ -253,13 +244,13 @@ static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
     assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(other), SQLITE_OK);
     device_sync(b);
-    assert_same(a, b, ROWS);
+    assert_same(a, b, WORLD_ROWS);
 }
 
 static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('settings','mine',1)");
     device_sync(a);
     device *b = world_device(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"
@@ -267,9 +258,9 @@ static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state
                                 "SELECT sigla_track('t')");
     device_sync(b);
     device_sync(a);
-    assert_rows(a, ROWS, "extra|seed|0\nsettings|mine|1\n");
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_rows(a, WORLD_ROWS, "extra|seed|0\nsettings|mine|1\n");
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
 }
 
 /* ---- L9 ---- */
@@ -277,12 +268,12 @@ static void L4_rows_that_were_there_before_tracking_never_overwrite(void **state
 static void L9_a_refused_change_stands_alone_and_can_be_retried(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('big', zeroblob(5000000), 0)");
     device_exec(a, "INSERT INTO t VALUES('small', 1, 0)");
     device_sync(a);
     device_sync(b);
-    assert_rows(b, ROWS, "small|1|0\n");
+    assert_rows(b, WORLD_ROWS, "small|1|0\n");
     assert_rows(a, "SELECT key,code FROM sigla_refused", "big|limit\n");
     assert_rows(a, "SELECT count(*) FROM sigla_pending", "0\n");
     device_exec(a, "UPDATE t SET a='fits' WHERE id='big'");
@@ -292,7 +283,7 @@ static void L9_a_refused_change_stands_alone_and_can_be_retried(void **state)
     device_sync(a);
     device_sync(b);
     assert_rows(a, "SELECT * FROM sigla_refused", "");
-    assert_rows(b, ROWS, "big|fits|0\nsmall|1|0\n");
+    assert_rows(b, WORLD_ROWS, "big|fits|0\nsmall|1|0\n");
 }
 
 static void L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits(void **state)
@@ -312,8 +303,8 @@ static void L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits(void **s
     device_sync(b);
     device_sync(a);
     device_sync(b);
-    assert_rows(b, ROWS, "x|same|1\ny|other|2\n");
-    assert_same(a, b, ROWS);
+    assert_rows(b, WORLD_ROWS, "x|same|1\ny|other|2\n");
+    assert_same(a, b, WORLD_ROWS);
     assert_rows(a, "SELECT count(*) FROM sigla_parked", "0\n");
     assert_rows(b, "SELECT count(*) FROM sigla_parked", "0\n");
 }
@@ -344,7 +335,7 @@ static void L9_children_before_their_parents_wait_for_them(void **state)
 static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device *b = synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"
                           "CREATE TABLE audit(id TEXT PRIMARY KEY, what);"
                           "CREATE TRIGGER log AFTER INSERT ON t BEGIN INSERT INTO audit "
@@ -356,7 +347,7 @@ static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **st
     device_sync(a);
     device_sync(b);
     assert_rows(b, "SELECT what FROM audit", "k1\n");
-    assert_rows(b, ROWS, "k1|1|10\n");
+    assert_rows(b, WORLD_ROWS, "k1|1|10\n");
     /* The audit row is this device's own write, by a rule; what was applied is nobody's here. */
     assert_rows(
         b, "SELECT m.origin,m.actor->>'principalId' FROM audit, sigla_marks('audit',audit.id) m",
@@ -368,8 +359,8 @@ static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **st
         assert_rows(b, "SELECT count(*) FROM sigla_pending", "0\n");
         device_sync(a);
     }
-    assert_rows(b, ROWS, "k1|2|10\n");
-    assert_same(a, b, ROWS);
+    assert_rows(b, WORLD_ROWS, "k1|2|10\n");
+    assert_same(a, b, WORLD_ROWS);
 }
 
 /* ---- L12 ---- */
@@ -377,7 +368,7 @@ static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **st
 static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('gone',1,1),('stays',1,1)");
     device_sync(a);
     device_sync(b);
@@ -388,18 +379,18 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
         b, "UPDATE t SET a='unpushed' WHERE id='stays'; UPDATE t SET a='late' WHERE id='gone'");
     device_sync(b);
     device_sync(a);
-    assert_rows(a, ROWS, "stays|unpushed|1\n");
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_rows(a, WORLD_ROWS, "stays|unpushed|1\n");
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
     assert_rows(b, "SELECT key,code FROM sigla_refused", "gone|not_found\n");
-    device *c = synced(w, SCHEMA);
-    assert_same(a, c, ROWS);
+    device *c = synced(w, WORLD_SCHEMA);
+    assert_same(a, c, WORLD_ROWS);
 }
 
 static void L12_a_late_insert_of_what_was_purged_is_alive_for_all(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k','late',1)");
     device_exec(b, "INSERT INTO t VALUES('k','theirs',2)");
     device_exec(b, "DELETE FROM t");
@@ -407,15 +398,15 @@ static void L12_a_late_insert_of_what_was_purged_is_alive_for_all(void **state)
     world_purge(w);
     device_sync(a);
     device_sync(b);
-    assert_rows(b, ROWS, "k|late|1\n");
-    assert_same(b, synced(w, SCHEMA), MARKS);
-    assert_same(b, a, MARKS);
+    assert_rows(b, WORLD_ROWS, "k|late|1\n");
+    assert_same(b, synced(w, WORLD_SCHEMA), WORLD_MARKS);
+    assert_same(b, a, WORLD_MARKS);
 }
 
 static void L12_tombstones_below_the_floor_do_not_gather(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('gone',1,1),('stays',1,1),('later',1,1)");
     device_sync(a);
     device_exec(a, "DELETE FROM t WHERE id='gone'");
@@ -433,7 +424,7 @@ static void L12_tombstones_below_the_floor_do_not_gather(void **state)
 static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('gone',1,1),('other',1,1)");
     device_sync(a);
     device_sync(b);
@@ -443,7 +434,7 @@ static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **s
     device_sync(a);
     world_purge(w);
     device_sync(b);
-    assert_rows(b, ROWS, "");
+    assert_rows(b, WORLD_ROWS, "");
     assert_rows(b, "SELECT count(*) FROM sigla_conflicts", "0\n");
     assert_rows(
         b, "SELECT key,field,kind,wasLocal,nowServer,serverOrigin,state FROM sigla_conflicts(1)",
@@ -451,7 +442,7 @@ static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **s
     device_exec(b, "SELECT sigla_restore(id) FROM sigla_conflicts(1)");
     device_sync(b);
     device_sync(a);
-    assert_rows(a, ROWS, "gone|typed at b|1\n");
+    assert_rows(a, WORLD_ROWS, "gone|typed at b|1\n");
 }
 
 /* ---- L13 ---- */
@@ -459,7 +450,7 @@ static void L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes(void **s
 static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
     device_sync(a);
     device *copy = world_copy(w, a);
@@ -469,9 +460,9 @@ static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void *
     device_sync(a);
     device_sync(copy);
     device_sync(a);
-    assert_rows(a, ROWS, "a|from a|1\nc|from copy|1\nk1|1|2\n");
-    assert_same(a, copy, ROWS);
-    assert_same(a, copy, MARKS);
+    assert_rows(a, WORLD_ROWS, "a|from a|1\nc|from copy|1\nk1|1|2\n");
+    assert_same(a, copy, WORLD_ROWS);
+    assert_same(a, copy, WORLD_MARKS);
     char *one = device_text(a, "SELECT sigla_config('client')");
     char *other = device_text(copy, "SELECT sigla_config('client')");
     assert_string_not_equal(one, other);
@@ -482,7 +473,7 @@ static void L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing(void *
 static void L13_a_restored_backup_goes_on_without_loss(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
     device_sync(a);
     device *backup = world_copy(w, a);
@@ -492,13 +483,13 @@ static void L13_a_restored_backup_goes_on_without_loss(void **state)
     /* a's disk dies; the backup takes its place, knowing nothing of what a did last. */
     device_exec(backup, "UPDATE t SET b='after the restore' WHERE id='k1'");
     device_sync(backup);
-    assert_rows(backup, ROWS, "k1|2|after the restore\nk2|2|2\n");
+    assert_rows(backup, WORLD_ROWS, "k1|2|after the restore\nk2|2|2\n");
 }
 
 static void L6_a_clock_years_ahead_expires_no_conflict(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k','mine',0)");
     device_exec(b, "INSERT INTO t VALUES('k','theirs',0)");
     device_sync(b);
@@ -519,7 +510,7 @@ static void L6_a_clock_years_ahead_expires_no_conflict(void **state)
 static void L13_another_user_does_not_get_the_database(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
     device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
     assert_int_equal(device_try(a, "SELECT sigla_init('{\"user\":\"bob\",\"token\":\"x\"}')"),
                      SQLITE_ERROR);
@@ -532,8 +523,8 @@ static void L13_another_user_does_not_get_the_database(void **state)
 static void L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA);
-    device *late = world_device(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA);
+    device *late = world_device(w, WORLD_SCHEMA);
     late->skew_us = INT64_C(2) * 365 * 86400 * 1000000;
     device_exec(a, "INSERT INTO t VALUES('k1','a',1)");
     device_sync(a);
@@ -549,9 +540,9 @@ static void L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing(void **state
     device_sync(a);
     device_sync(late);
     device_sync(a);
-    assert_rows(a, ROWS, "k1|again|2\nk2|own|2\n");
-    assert_same(a, late, ROWS);
-    assert_same(a, late, MARKS);
+    assert_rows(a, WORLD_ROWS, "k1|again|2\nk2|own|2\n");
+    assert_same(a, late, WORLD_ROWS);
+    assert_same(a, late, WORLD_MARKS);
     assert_int_equal(device_int(a, "SELECT count(*) FROM sigla_marks('t','k1') WHERE at>'2026-02'"),
                      0);
 }
@@ -559,7 +550,7 @@ static void L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing(void **state
 static void L14_a_clock_behind_is_corrected_before_it_loses_edits(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *slow = world_device(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *slow = world_device(w, WORLD_SCHEMA);
     slow->skew_us = -INT64_C(365) * 86400 * 1000000;
     device_exec(a, "INSERT INTO t VALUES('k1','a',1)");
     device_sync(a);
@@ -567,20 +558,20 @@ static void L14_a_clock_behind_is_corrected_before_it_loses_edits(void **state)
     device_exec(slow, "UPDATE t SET a='slow' WHERE id='k1'");
     device_sync(slow);
     device_sync(a);
-    assert_rows(a, ROWS, "k1|slow|1\n");
+    assert_rows(a, WORLD_ROWS, "k1|slow|1\n");
 }
 
 static void L14_a_time_given_with_an_answer_that_was_lost_is_taken_over(void **state)
 {
     world *w = *state;
-    device *late = world_device(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *late = world_device(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     late->skew_us = INT64_C(365) * 86400 * 1000000;
     device_exec(late, "INSERT INTO t VALUES('k1','late',1)");
     assert_true(device_step(late, FATE_ANSWER_LOST));
     device_exec(late, "UPDATE t SET a='on top' WHERE id='k1'");
     device_exec(late, "INSERT INTO t VALUES('k2','late',1)");
     assert_level(late, b);
-    assert_rows(b, ROWS, "k1|on top|1\nk2|late|1\n");
+    assert_rows(b, WORLD_ROWS, "k1|on top|1\nk2|late|1\n");
     assert_rows(b, "SELECT count(*) FROM sigla_marks('t','k1') WHERE at>'2026-02'", "0\n");
     assert_rows(late, "SELECT * FROM sigla_conflicts", "");
 }
@@ -620,7 +611,7 @@ static void L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told(void
 static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(void **state)
 {
     world *w = *state;
-    device *old = synced(w, SCHEMA);
+    device *old = synced(w, WORLD_SCHEMA);
     device *new =
         synced(w, "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, note); SELECT sigla_track('t')");
     device_exec(new, "INSERT INTO t VALUES('k1',1,1,'kept')");
@@ -630,14 +621,14 @@ static void L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column(v
     device_exec(old, "INSERT OR REPLACE INTO t(id,a,b) VALUES('k1',3,1)");
     device_sync(old);
     device_sync(new);
-    assert_rows(new, ROWS, "k1|3|1|kept\n");
+    assert_rows(new, WORLD_ROWS, "k1|3|1|kept\n");
     device_exec(old, "ALTER TABLE t ADD COLUMN note; SELECT sigla_refresh()");
-    assert_rows(old, ROWS, "k1|3|1|kept\n");
-    assert_same(old, new, MARKS);
+    assert_rows(old, WORLD_ROWS, "k1|3|1|kept\n");
+    assert_same(old, new, WORLD_MARKS);
     device_exec(old, "UPDATE t SET note='changed' WHERE id='k1'");
     device_sync(old);
     device_sync(new);
-    assert_same(old, new, ROWS);
+    assert_same(old, new, WORLD_ROWS);
 }
 
 /* ---- the machine's own manners ---- */
@@ -653,7 +644,7 @@ static void answers_that_cannot_be_helped_stop_the_session_by_name(void **state)
                  {426, SIGLA_TOONEW},
                  {404, SIGLA_NOTFOUND}};
     world *w = *state;
-    device *d = synced(w, SCHEMA);
+    device *d = synced(w, WORLD_SCHEMA);
     device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sigla_session *s;
@@ -682,7 +673,7 @@ static void answers_that_are_nonsense_lose_nothing(void **state)
                                          "\x28\xb5\x2f\xfd\x00\x00",
                                          "\x1f\x8b\x08"};
     world *w = *state;
-    device *d = synced(w, SCHEMA);
+    device *d = synced(w, WORLD_SCHEMA);
     device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         sigla_session *s;
@@ -703,7 +694,7 @@ static void answers_that_are_nonsense_lose_nothing(void **state)
 static void failures_are_retried_with_full_jitter(void **state)
 {
     world *w = *state;
-    device *d = synced(w, SCHEMA);
+    device *d = synced(w, WORLD_SCHEMA);
     device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
     sigla_session *s;
     sigla_action a;
@@ -736,7 +727,7 @@ static void failures_are_retried_with_full_jitter(void **state)
 static void a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside(void **state)
 {
     world *w = *state;
-    device *d = synced(w, SCHEMA);
+    device *d = synced(w, WORLD_SCHEMA);
     device_exec(d, "INSERT INTO t VALUES('k1',1,1),('k2',1,1),('k3',1,1)");
     sigla_session *s;
     sigla_action a;
@@ -761,7 +752,7 @@ static void a_body_that_is_too_large_is_halved_and_the_one_at_fault_set_aside(vo
 static void L7_an_answer_does_not_take_the_cursor_back_behind_a_stream(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     sigla_action go;
     assert_int_equal(sigla_session_stream_request(a->session, 0, &go), SIGLA_OK);
     device_exec(a, "INSERT INTO t VALUES('a',1,1)");
@@ -793,7 +784,7 @@ static void L7_an_answer_does_not_take_the_cursor_back_behind_a_stream(void **st
 
 static void who_stops_says_why_even_if_the_server_does_not(void **state)
 {
-    device *a = synced(*state, SCHEMA);
+    device *a = synced(*state, WORLD_SCHEMA);
     static const char silent[] = "{\"error\":{\"code\":\"forbidden\",\"message\":\"\"}}";
     sigla_action action;
     assert_int_equal(sigla_session_next(a->session, &action), SIGLA_OK);
@@ -809,7 +800,7 @@ static void who_stops_says_why_even_if_the_server_does_not(void **state)
 static void a_push_that_is_answered_without_a_page_is_followed_by_a_pull(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     device_exec(b, "INSERT INTO t VALUES('theirs',1,1)");
     device_sync(b);
     device_exec(a, "INSERT INTO t VALUES('mine',1,1)");
@@ -826,7 +817,7 @@ static void a_push_that_is_answered_without_a_page_is_followed_by_a_pull(void **
     sg_buf_deinit(&out);
     device_sync(a);
     device_sync(b);
-    assert_same(a, b, ROWS);
+    assert_same(a, b, WORLD_ROWS);
 }
 
 int main(void)

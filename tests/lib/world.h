@@ -14,6 +14,15 @@
 
 #define WORLD_DEVICES_MAX 8
 
+/* The table that most tests do with, and all there is to see of it. */
+#define WORLD_SCHEMA                                                                               \
+    "CREATE TABLE t(id TEXT PRIMARY KEY, a, b);"                                                   \
+    "SELECT sigla_track('t')"
+#define WORLD_ROWS "SELECT * FROM t ORDER BY id"
+#define WORLD_MARKS                                                                                \
+    "SELECT t.id,m.field,m.value,m.at,m.actor,m.client,m.n,m.seq FROM t, sigla_marks('t',t.id) m " \
+    "ORDER BY 1,2"
+
 typedef struct world world;
 
 typedef struct device {
