@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "replica/ack.h"
 #include "replica/fold.h"
+#include "replica/intern.h"
 #include "replica/journal.h"
 #include "replica/session.h"
 #include "wire/codec.h"
@@ -98,6 +99,20 @@ static int shrink(sigla_session *s, const refusal *f)
     return err;
 }
 
+/* Somebody else pushes under our id. If another program has sent more from this database since the
+ * request was made, or has taken a new id for it, that is who: then the request is made again. */
+static int take_new_client(sigla_session *s)
+{
+    s->out = false;
+    s->staged_to = 0;
+    int err = sg_replica_begin(s->r);
+    if (err != SG_OK) return err;
+    bool overtaken = sg_state_int(s->r, "sent_n", 0, &err) > s->said_n ||
+                     sg_self_client(s->r, &err) != s->said_client;
+    if (err == SG_OK && !overtaken) err = sg_ack_new_client(s->r);
+    return sg_replica_end(s->r, err);
+}
+
 static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slice body)
 {
     refusal f;
@@ -109,11 +124,7 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
         return SG_OK;
     }
     s->attempts = 0;
-    if (f.code == SG_CLIENTCOPIED) {
-        s->out = false;
-        s->staged_to = 0;
-        return sg_ack_new_client(s->r);
-    }
+    if (f.code == SG_CLIENTCOPIED) return take_new_client(s);
     if (f.code == SG_CONFLICT && s->staged_to != 0) {
         /* The server has dropped the parts of a transaction it was keeping: from its beginning. */
         s->staged_to = 0;

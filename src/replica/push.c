@@ -182,7 +182,9 @@ bool sg_session_push(sigla_session *s, int *err)
     s->sent_to = p.last;
     s->sent_count = p.count;
     s->out_pulls = pull;
-    if (p.last > sent) sg_state_set_int(r, "sent_n", p.last, err);
+    s->said_client = sg_self_client(r, err);
+    s->said_n = p.last > sent ? p.last : sent;
+    if (p.last > sent) sg_state_raise_int(r, "sent_n", p.last, err);
     sg_session_url(s, "", err);
     sg_session_headers(s, true, err);
     if (*err == SG_OK) compress(s);

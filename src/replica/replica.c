@@ -236,6 +236,7 @@ int sg_replica_begin(sg_replica *r)
     if (err != SG_OK && outer) undo(r, true);
     if (err != SG_OK) return sg_replica_fail(r, err, "%s", sqlite3_errmsg(r->db));
     r->outer_at[r->depth++] = outer;
+    if (outer) r->self_client = 0; /* another program may have taken a new id (L13) */
     /* Whatever is cached from here on must be dropped if it is undone. */
     err = sg_transaction_enlist(r);
     return err == SG_OK ? SG_OK : sg_replica_end(r, err);

@@ -182,7 +182,9 @@ static void make_pull(sigla_session *s, int *err)
     query(s, "since", sg_slice_str(cursor));
     query(s, "client", sg_client_text(s->r, sg_self_client(s->r, err), err));
     query(s, "sent", SG_LIT(""));
-    sg_buf_int(&s->url, sg_state_int(s->r, "sent_n", 0, err));
+    s->said_client = sg_self_client(s->r, err);
+    s->said_n = sg_state_int(s->r, "sent_n", 0, err);
+    sg_buf_int(&s->url, s->said_n);
     int64_t n, seq;
     if (sg_app_known(s->r, &s->place, &n, &seq, err)) {
         sg_buf_str(&s->url, "&ackedN=");

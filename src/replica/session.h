@@ -8,7 +8,8 @@
  *             |   +--lost, 408, 429, 5xx--+--> WAIT --(time passes)--> where it was
  *             +--401, 402, 403, 426, damage--> STOP
  *
- * Invariants: one request is out at a time; what a request will say was sent is on disk before it
+ * Invariants: a session has one request out at a time, but is not alone: other programs may sync
+ * the same database; what a request will say was sent is on disk before it
  * is made; pages are applied only when the last one is there (L1), except in a first hydration.
  */
 #ifndef SG_SESSION_H
@@ -57,7 +58,9 @@ struct sigla_session {
     int64_t asked_us;           /* by our clock, when it went out */
     int64_t sent_from, sent_to; /* changes of the request that is out; 0: none */
     int64_t sent_count;
-    int64_t staged_to; /* the server holds the transaction up to this number */
+    uint32_t said_client; /* under which id the request that is out was made … */
+    int64_t said_n;       /* … and the greatest number it says was sent under it */
+    int64_t staged_to;    /* the server holds the transaction up to this number */
 
     int attempts; /* failures in a row */
     int64_t wait_ms;

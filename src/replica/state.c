@@ -26,13 +26,23 @@ bool sg_state_text(sg_replica *r, const char *key, sg_buf *out, int *err)
     return *err == SG_OK;
 }
 
-void sg_state_set_int(sg_replica *r, const char *key, int64_t v, int *err)
+static void put_int(sg_replica *r, enum sg_stmt which, const char *key, int64_t v, int *err)
 {
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_STATE_SET, err);
+    sqlite3_stmt *s = sg_replica_stmt(r, which, err);
     if (s == NULL) return;
     sg_sql_bind_text(s, 1, sg_slice_str(key));
     sqlite3_bind_int64(s, 2, v);
     sg_sql_done(s, err);
+}
+
+void sg_state_set_int(sg_replica *r, const char *key, int64_t v, int *err)
+{
+    put_int(r, SG_STMT_STATE_SET, key, v, err);
+}
+
+void sg_state_raise_int(sg_replica *r, const char *key, int64_t v, int *err)
+{
+    put_int(r, SG_STMT_STATE_RAISE, key, v, err);
 }
 
 void sg_state_set_text(sg_replica *r, const char *key, sg_slice v, int *err)

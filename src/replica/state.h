@@ -6,6 +6,8 @@
 
 int64_t sg_state_int(sg_replica *r, const char *key, int64_t otherwise, int *err);
 void sg_state_set_int(sg_replica *r, const char *key, int64_t v, int *err);
+/* Unless it is greater already: another program may have moved it since it was read. */
+void sg_state_raise_int(sg_replica *r, const char *key, int64_t v, int *err);
 /* Appends the text to out; false if there is none. */
 bool sg_state_text(sg_replica *r, const char *key, sg_buf *out, int *err);
 void sg_state_set_text(sg_replica *r, const char *key, sg_slice v, int *err);

@@ -486,6 +486,136 @@ static void L13_a_restored_backup_goes_on_without_loss(void **state)
     assert_rows(backup, WORLD_ROWS, "k1|2|after the restore\nk2|2|2\n");
 }
 
+/* The device makes a request, which is slow. */
+static void ask(device *d, sigla_action *a)
+{
+    sigla_session_wake(d->session);
+    assert_int_equal(sigla_session_next(d->session, a), SIGLA_OK);
+    assert_int_equal(a->kind, SIGLA_REQUEST);
+}
+
+/* It arrives after all, with that status, and is answered. */
+static void arrive(device *d, const sigla_action *a, int want)
+{
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 24);
+    sg_slice body = sg_slice_of(a->body, a->body_bytes);
+    int status = world_request(d->w, a->method, a->url, body, &out);
+    assert_int_equal(status, want);
+    assert_int_equal(sigla_session_answer(d->session, status, 0, out.p, out.n), SIGLA_OK);
+    sg_buf_deinit(&out);
+}
+
+/* All is synced under the id there was, and so many changes were committed. */
+static void assert_one_client(device *d, const char *id, const char *commits)
+{
+    device_sync(d);
+    assert_rows(d, "SELECT sigla_config('client')", id);
+    assert_rows(synced(d->w, WORLD_SCHEMA), "SELECT seq FROM sigla_app", commits);
+}
+
+static void L13_a_pull_that_another_program_has_overtaken_shows_no_copy(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA), *other = world_again(w, d);
+    char *id = device_rows(d, "SELECT sigla_config('client')");
+    sigla_action pull;
+    ask(d, &pull);
+    device_exec(other, "INSERT INTO t VALUES('k1',1,1)");
+    assert_true(device_step(other, FATE_ANSWER_LOST));
+    arrive(d, &pull, 409);
+    assert_one_client(d, id, "1\n");
+    sqlite3_free(id);
+}
+
+static void L13_a_push_that_another_program_has_overtaken_shows_no_copy(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA), *other = world_again(w, d);
+    char *id = device_rows(d, "SELECT sigla_config('client')");
+    sigla_action push;
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    ask(d, &push);
+    device_exec(other, "INSERT INTO t VALUES('k2',2,2)");
+    assert_true(device_step(other, FATE_ANSWER_LOST));
+    arrive(d, &push, 409);
+    assert_one_client(d, id, "2\n");
+    sqlite3_free(id);
+}
+
+/* Between what d reads of its outbox and what it notes as sent the other program sends more. */
+static int overtake(unsigned type, void *ctx, void *statement, void *sql)
+{
+    device *other = ctx;
+    (void)type;
+    bool notes = strstr(sql, "INTO sigla_state(k,v)") != NULL;
+    if (!notes || other->session != NULL || !sqlite3_get_autocommit(sqlite3_db_handle(statement)))
+        return 0;
+    device_exec(other, "INSERT INTO t VALUES('k2',2,2)");
+    assert_true(device_step(other, FATE_ANSWER_LOST));
+    return 0;
+}
+
+static void L13_what_another_program_has_sent_meanwhile_is_not_forgotten(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA), *other = world_again(w, d);
+    char *id = device_rows(d, "SELECT sigla_config('client')");
+    sigla_action push;
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    sqlite3_trace_v2(d->db, SQLITE_TRACE_STMT, overtake, other);
+    ask(d, &push);
+    sqlite3_trace_v2(d->db, 0, NULL, NULL);
+    assert_non_null(other->session);
+    assert_rows(d, "SELECT v FROM sigla_state WHERE k='sent_n'", "2\n");
+    assert_true(sigla_session_lost(d->session) == SIGLA_OK);
+    assert_one_client(d, id, "2\n");
+    sqlite3_free(id);
+}
+
+/* Of two programs that hear of a copy one takes a new id, for both. */
+static void L13_two_programs_that_find_a_copy_take_one_new_id(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA);
+    device *copy = world_copy(w, d), *other = world_again(w, d);
+    char *id = device_rows(d, "SELECT sigla_config('client')");
+    sigla_action one, two;
+    ask(d, &one);
+    assert_true(device_step(other, FATE_LOST));
+    assert_true(device_step(other, FATE_FINE));
+    ask(other, &two);
+    device_exec(copy, "INSERT INTO t VALUES('c',1,1)");
+    device_sync(copy);
+    arrive(d, &one, 409);
+    char *fresh = device_rows(d, "SELECT sigla_config('client')");
+    assert_string_not_equal(fresh, id);
+    arrive(other, &two, 409);
+    device_sync(other);
+    assert_rows(other, "SELECT sigla_config('client')", fresh);
+    assert_rows(d, "SELECT sigla_config('client')", fresh);
+    sqlite3_free(id);
+    sqlite3_free(fresh);
+}
+
+static void L13_what_another_program_writes_goes_under_the_new_id(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA);
+    device *copy = world_copy(w, d), *other = world_again(w, d);
+    device_sync(other); /* which knows the id by heart then */
+    device_exec(copy, "INSERT INTO t VALUES('c',1,1)");
+    device_sync(copy);
+    device_sync(d);
+    device_exec(other, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(other);
+    device *fresh = synced(w, WORLD_SCHEMA);
+    assert_same(other, fresh, WORLD_MARKS);
+    char *id = device_rows(d, "SELECT sigla_config('client')");
+    assert_rows(fresh, "SELECT DISTINCT client FROM sigla_marks('t','k1')", id);
+    sqlite3_free(id);
+}
+
 static void L6_a_clock_years_ahead_expires_no_conflict(void **state)
 {
     world *w = *state;
@@ -847,6 +977,11 @@ int main(void)
         T(L7_an_answer_does_not_take_the_cursor_back_behind_a_stream),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
+        T(L13_a_pull_that_another_program_has_overtaken_shows_no_copy),
+        T(L13_a_push_that_another_program_has_overtaken_shows_no_copy),
+        T(L13_what_another_program_has_sent_meanwhile_is_not_forgotten),
+        T(L13_two_programs_that_find_a_copy_take_one_new_id),
+        T(L13_what_another_program_writes_goes_under_the_new_id),
         T(L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing),
         T(L14_a_time_given_with_an_answer_that_was_lost_is_taken_over),
         T(L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told),

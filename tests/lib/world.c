@@ -170,6 +170,14 @@ device *world_copy(world *w, const device *from)
     return d;
 }
 
+device *world_again(world *w, const device *of)
+{
+    device *d = device_new(w);
+    snprintf(d->path, sizeof d->path, "%s", of->path);
+    device_open(d);
+    return d;
+}
+
 int world_try_purge(world *w)
 {
     w->now_us += 1000000;

@@ -76,6 +76,8 @@ bool device_step(device *d, enum fate fate);
 void device_sync(device *d);
 /* A device whose database is a copy of that one's file as it is now. */
 device *world_copy(world *w, const device *from);
+/* The same file once more: another program at that database. */
+device *world_again(world *w, const device *of);
 /* Keep a copy of the server's data; put it in the data's place. */
 void world_backup(world *w);
 void world_put_back(world *w);
