@@ -88,6 +88,8 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(call objs,$(TEST_LIB)) $(OUT)/liball.a
 	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
 # The CLI's helpers are in no layer: their test names the files it links.
 $(OUT)/tests/unit/test_cli_table: $(call objs,$(addprefix apps/sigla/,args.c grid.c jwt.c meter.c show.c term.c text.c))
+# The simulator's disks, of which a power loss leaves what it pleases.
+$(OUT)/tests/laws/test_power_loss $(OUT)/tests/store/test_power_loss: $(call objs,tests/sim/disk.c)
 # Programs that tests written in Python run.
 TEST_TOOLS := tests/e2e/replay.c
 SIM_SRCS := $(sort $(wildcard tests/sim/*.c))

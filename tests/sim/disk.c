@@ -17,6 +17,9 @@ typedef struct content {
 /* A file by its name; `safe` is what a power loss leaves of it for sure. */
 typedef struct node {
     char name[32]; /* empty: there is none */
+    bool deleted;  /* and its folder not synced since: a power loss may bring it back */
+    bool
+        is_new; /* the first sync of a journal syncs the folder with it, as SQLite's own VFS does */
     content live, safe;
     uint8_t *dirty; /* a bit a sector */
     size_t dirty_bytes;
@@ -131,12 +134,41 @@ static void sync_sector(node *n, size_t sector)
     memcpy(n->safe.bytes + from, n->live.bytes + from, len);
 }
 
+/* The power goes while it is written: a part of it is there, from its start or to its end. */
+static void tear_sector(node *n, size_t sector, prng *g)
+{
+    size_t from = sector * DISK_SECTOR, len = n->live.n - from;
+    if (len > DISK_SECTOR) len = DISK_SECTOR;
+    size_t first = 0, last = prng_below(g, len);
+    if (prng_below(g, 2) != 0) {
+        first = last;
+        last = len;
+    }
+    if (from + last > n->safe.n) resize(&n->safe, from + last);
+    memcpy(n->safe.bytes + from + first, n->live.bytes + from + first, last - first);
+}
+
 static void sync_node(node *n)
 {
     for (size_t s = 0; s * DISK_SECTOR < n->live.n; s++)
         if (is_dirty(n, s)) sync_sector(n, s);
     resize(&n->safe, n->live.n);
     if (n->dirty != NULL) memset(n->dirty, 0, n->dirty_bytes);
+}
+
+static void empty(node *n)
+{
+    n->name[0] = '\0';
+    n->deleted = n->is_new = false;
+    n->live.n = n->safe.n = 0;
+    if (n->dirty != NULL) memset(n->dirty, 0, n->dirty_bytes);
+}
+
+/* What has been deleted is gone for good. */
+static void sync_folder(disk *d)
+{
+    for (int i = 0; i < DISK_FILES_MAX; i++)
+        if (d->nodes[i].deleted) empty(&d->nodes[i]);
 }
 
 static int file_close(sqlite3_file *f)
@@ -190,6 +222,8 @@ static int file_sync(sqlite3_file *f, int flags)
     if (x->temporary) return SQLITE_OK;
     if (operate(x->d, false) != SQLITE_OK) return SQLITE_IOERR_FSYNC;
     sync_node(x->n);
+    if (x->n->is_new) sync_folder(x->d);
+    x->n->is_new = false;
     return SQLITE_OK;
 }
 
@@ -351,11 +385,29 @@ static disk *disk_of(const char *path, const char **name)
     return &disks[number];
 }
 
-static node *find(disk *d, const char *name)
+static node *find_any(disk *d, const char *name, bool deleted)
 {
     for (int i = 0; i < DISK_FILES_MAX; i++)
-        if (strcmp(d->nodes[i].name, name) == 0) return &d->nodes[i];
+        if (d->nodes[i].deleted == deleted && strcmp(d->nodes[i].name, name) == 0)
+            return &d->nodes[i];
     return NULL;
+}
+
+static node *find(disk *d, const char *name)
+{
+    return find_any(d, name, false);
+}
+
+/* A file that is new takes the place of a deleted one of its name for good. */
+static node *create(disk *d, const char *name, bool is_journal)
+{
+    node *n = find_any(d, name, true);
+    if (n == NULL) n = find(d, "");
+    if (n == NULL) return NULL;
+    empty(n);
+    strcpy(n->name, name);
+    n->is_new = is_journal;
+    return n;
 }
 
 static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags, int *out)
@@ -377,30 +429,25 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags
     if (x->n == NULL) {
         if ((flags & SQLITE_OPEN_CREATE) == 0) return SQLITE_CANTOPEN;
         if (operate(x->d, false) != SQLITE_OK) return SQLITE_CANTOPEN;
-        x->n = find(x->d, "");
+        x->n = create(x->d, name, (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0);
         if (x->n == NULL) return SQLITE_CANTOPEN;
-        strcpy(x->n->name, name);
     }
     x->base.pMethods = &methods;
     return SQLITE_OK;
 }
 
-static void empty(node *n)
-{
-    n->name[0] = '\0';
-    n->live.n = n->safe.n = 0;
-    if (n->dirty != NULL) memset(n->dirty, 0, n->dirty_bytes);
-}
-
 static int vfs_delete(sqlite3_vfs *v, const char *path, int sync)
 {
-    (void)v, (void)sync;
+    (void)v;
     const char *name;
     disk *d = disk_of(path, &name);
     if (d == NULL || operate(d, false) != SQLITE_OK) return SQLITE_IOERR_DELETE;
     node *n = find(d, name);
     if (n == NULL) return SQLITE_IOERR_DELETE_NOENT;
-    empty(n);
+    if (sync)
+        empty(n);
+    else
+        n->deleted = true;
     return SQLITE_OK;
 }
 
@@ -521,23 +568,37 @@ bool disk_failed(int index)
 
 void disk_revive(int index)
 {
+    sync_folder(&disks[index]);
     for (int i = 0; i < DISK_FILES_MAX; i++)
         if (disks[index].nodes[i].name[0] != '\0') sync_node(&disks[index].nodes[i]);
     disks[index].dead = disks[index].failed = false;
     disks[index].fault = DISK_WELL;
 }
 
+/* What has not been synced of a file is there, is not, or, of a sector, is there in part. */
+static void lose_power(node *n, prng *g)
+{
+    if (n->deleted && prng_below(g, 2) != 0) {
+        empty(n);
+        return;
+    }
+    n->deleted = false;
+    if (n->live.n < n->safe.n && prng_below(g, 2) != 0) n->safe.n = n->live.n;
+    for (size_t s = 0; s * DISK_SECTOR < n->live.n; s++) {
+        if (!is_dirty(n, s)) continue;
+        uint64_t fate = prng_below(g, 5);
+        if (fate < 2) sync_sector(n, s);
+        if (fate == 2) tear_sector(n, s, g);
+    }
+    copy(&n->live, &n->safe);
+    if (n->dirty != NULL) memset(n->dirty, 0, n->dirty_bytes);
+    if (n->live.n == 0) empty(n);
+}
+
 void disk_power_loss(int index, prng *g)
 {
-    for (int i = 0; i < DISK_FILES_MAX; i++) {
-        node *n = &disks[index].nodes[i];
-        if (n->name[0] == '\0') continue;
-        for (size_t s = 0; s * DISK_SECTOR < n->live.n; s++)
-            if (is_dirty(n, s) && prng_below(g, 2) != 0) sync_sector(n, s);
-        copy(&n->live, &n->safe);
-        if (n->dirty != NULL) memset(n->dirty, 0, n->dirty_bytes);
-        if (n->live.n == 0) empty(n);
-    }
+    for (int i = 0; i < DISK_FILES_MAX; i++)
+        if (disks[index].nodes[i].name[0] != '\0') lose_power(&disks[index].nodes[i], g);
     disk_revive(index);
 }
 
@@ -547,6 +608,7 @@ disk_image *disk_snapshot(int index)
     if (image == NULL) out_of_memory();
     for (int i = 0; i < DISK_FILES_MAX; i++) {
         const node *n = &disks[index].nodes[i];
+        if (n->deleted) continue;
         strcpy(image->names[i], n->name);
         copy(&image->live[i], &n->live);
         copy(&image->safe[i], &n->safe);

@@ -1,7 +1,7 @@
 /*
  * Disks in memory for a simulation: a SQLite VFS whose files live in named disks, one for each
- * simulated machine. A disk knows which sectors were written since the last sync, so that a power
- * loss can keep or drop each of them; write N can fail, once or from then on.
+ * simulated machine. A disk knows which sectors were written since the last sync, and which files
+ * deleted, so that a power loss can keep, drop or tear each; write N can fail, once or from then on.
  *
  * The VFS becomes the process's default; its time and randomness are the simulation's own, so that
  * one seed gives one run. One thread only. Paths are "/DISK/FILE"; disks are numbered.
@@ -41,7 +41,8 @@ bool disk_failed(int index);
 /* The machine runs again: what it wrote is there, and on the disk by now (only its processes had
  * died). */
 void disk_revive(int index);
-/* The machine runs again after a power loss: each sector not synced is there or not. */
+/* The machine runs again after a power loss: each sector that was not synced is there, is not, or is
+ * there in part; a deleted file may be back. */
 void disk_power_loss(int index, prng *g);
 /* Everything on a disk as it is now, open files included. */
 typedef struct disk_image disk_image;
