@@ -52,6 +52,7 @@ class Writer(threading.Thread):
         super().__init__()
         self.link, self.index, self.progress = link, index, progress
         self.client, self.acked, self.end, self.failure = f"writer-{index}", 0, False, None
+        self.seqs = {}  # number -> seq, of all that was acknowledged
 
     def change(self, value, part):
         n = (value - 1) * PARTS + part + 1
@@ -75,9 +76,10 @@ class Writer(threading.Thread):
         answer = self.link.request("POST", "/sync/todo", body)
         if answer is None:
             return  # the same again: its number stays
-        numbers = [a["n"] + i for a in answer["acks"] for i in range(a.get("count", 1))]
-        assert numbers == list(range(first, first + PARTS)), answer
+        acks = {a["n"] + i: a["seq"] + i for a in answer["acks"] for i in range(a.get("count", 1))}
+        assert list(acks) == list(range(first, first + PARTS)), answer
         assert answer["rejected"] == [], answer
+        self.seqs |= acks
         self.acked = value
         self.progress.release()
 

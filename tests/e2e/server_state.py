@@ -16,9 +16,9 @@ def get(url, token):
         return json.loads(answer.read())
 
 
-def pages(url, app, token):
-    """All there is, from the start, page by page."""
-    since, more = "", True
+def pages(url, app, token, since=""):
+    """All there is, or what came after a cursor, page by page."""
+    more = True
     while more:
         query = urllib.parse.urlencode({"v": 2, "since": since})
         page = get(f"{url}/sync/{urllib.parse.quote(app)}/pull?{query}", token)
@@ -33,8 +33,10 @@ def record_of(change, page):
 
     fields = {name: (value, mark(0)) for name, value in change.get("values", {}).items()}
     fields.update({name: (f[1], mark(f[0])) for name, f in change.get("fields", {}).items()})
-    # A pull from the start brings each record once and whole.
-    return {"dead": change.get("dead", False), "life": mark(change["life"]), "fields": fields}
+    # A pull from the start brings each record once and whole; later a life that has not changed is
+    # not there, and neither are fields that have not.
+    life = mark(change["life"]) if "life" in change else None
+    return {"dead": change.get("dead", False), "life": life, "fields": fields}
 
 
 def records(server, app, token):
