@@ -6,18 +6,13 @@
 
 #include "core/time.h"
 
-static const char *const names[SIM_FIELDS] = {"a", "b", "c", "d", "e"};
+#define ALL_COLUMNS ((1u << SIM_FIELDS) - 1)
 
 /* ---- a device against the model, at any time ---- */
 
-typedef struct place {
-    int64_t seq, settled;
-    bool whole;
-} place;
-
-static place place_of(sim_device *d)
+sim_place sim_device_place(sim_device *d)
 {
-    place p = {0};
+    sim_place p = {0};
     if (d->place == NULL &&
         sqlite3_prepare_v2(d->db,
                            "SELECT seq,settled,hydrated AND NOT resync FROM sigla_app WHERE "
@@ -35,7 +30,7 @@ static place place_of(sim_device *d)
 
 bool sim_device_incomplete(sim_device *d)
 {
-    return !place_of(d).whole;
+    return !sim_device_place(d).whole;
 }
 
 static bool ever_deleted(const sim *s, int key)
@@ -57,12 +52,13 @@ static bool deleted_since(const sim *s, const sim_write *w)
 /* Keys of which the replica may rightly hold less than the model says: it drops what lies under a
  * tombstone, its own unsent fields too, and hears of it again only with the page that follows its own
  * push. */
-static unsigned uncertain(const sim_device *d, const place *p)
+static unsigned uncertain(const sim_device *d, const sim_place *p)
 {
     unsigned keys = 0;
     for (int i = 0; i < d->s->write_count; i++) {
         const sim_write *w = &d->s->writes[i];
         if (w->device != d->index || w->undone) continue;
+        if (w->refused) keys |= 1u << w->key; /* it is here, and nowhere else (L9) */
         if (w->n <= p->settled && w->seq <= p->seq) continue;
         bool hidden = w->op == 'i' ? ever_deleted(d->s, w->key) : deleted_since(d->s, w);
         if (hidden || w->restamped) keys |= 1u << w->key;
@@ -72,37 +68,64 @@ static unsigned uncertain(const sim_device *d, const place *p)
 
 unsigned sim_device_uncertain(sim_device *d)
 {
-    place p = place_of(d);
+    sim_place p = sim_device_place(d);
     return uncertain(d, &p);
 }
 
-static bool is_alive(const sim_state *m, int key)
+/* ---- what is held of each record, and what should be: its row, and a line a mark ---- */
+
+typedef struct texts {
+    sqlite3_str *of[SIM_KEYS];
+    char *text[SIM_KEYS];
+} texts;
+
+static void texts_begin(texts *t)
 {
-    if (m->life[key] != NULL) return m->life[key]->op == 'i';
-    for (int f = 0; f < SIM_FIELDS; f++)
-        if (m->cells[key][f].by != NULL) return true;
-    return false;
+    for (int k = 0; k < SIM_KEYS; k++)
+        t->of[k] = sqlite3_str_new(NULL);
 }
 
-static int value_in(const sim_state *m, int key, int f)
+static void texts_end(texts *t)
 {
-    const sim_write *by = m->cells[key][f].by;
-    return by != NULL ? by->value[f] : 0;
-}
-
-static void expect_rows(const sim_device *d, const sim_state *m, unsigned but, unsigned columns,
-                        sqlite3_str *out)
-{
-    for (int k = d->user * SIM_KEYS; k < (d->user + 1) * SIM_KEYS; k++) {
-        if ((but >> k & 1) || !is_alive(m, k)) continue;
-        sqlite3_str_appendf(out, "k%d", k % SIM_KEYS);
-        for (int f = 0; f < SIM_FIELDS; f++)
-            if (columns >> f & 1) sqlite3_str_appendf(out, "|%d", value_in(m, k, f));
-        sqlite3_str_appendchar(out, 1, '\n');
+    for (int k = 0; k < SIM_KEYS; k++) {
+        t->text[k] = sqlite3_str_finish(t->of[k]);
+        if (t->text[k] == NULL) t->text[k] = sqlite3_mprintf("");
     }
 }
 
-static void read_rows(sim_device *d, unsigned but, unsigned columns, sqlite3_str *out)
+static void texts_free(texts *t)
+{
+    for (int k = 0; k < SIM_KEYS; k++)
+        sqlite3_free(t->text[k]);
+}
+
+static void expect_record(const sim_device *d, const sim_state *m, int k, unsigned columns,
+                          sqlite3_str *out)
+{
+    if (!sim_is_alive(m, k)) return;
+    sqlite3_str_appendf(out, "k%d", k % SIM_KEYS);
+    for (int f = 0; f < SIM_FIELDS; f++)
+        if (columns & d->columns & 1u << f) sqlite3_str_appendf(out, "|%d", sim_value_in(m, k, f));
+    sqlite3_str_appendchar(out, 1, '\n');
+    for (int f = 0; f < SIM_FIELDS; f++) {
+        const sim_write *by = m->cells[k][f].by;
+        if (!(columns >> f & 1) || by == NULL) continue;
+        char at[SG_TIME_TEXT_MAX];
+        sg_time_format(by->at, at);
+        sqlite3_str_appendf(out, "%s|%s|%s|%lld\n", sim_field_name(f), at, by->client,
+                            (long long)by->n);
+    }
+}
+
+static void expect(const sim_device *d, const sim_state *m, unsigned columns, texts *out)
+{
+    texts_begin(out);
+    for (int k = 0; k < SIM_KEYS; k++)
+        expect_record(d, m, d->user * SIM_KEYS + k, columns, out->of[k]);
+    texts_end(out);
+}
+
+static void read_rows(sim_device *d, unsigned columns, texts *out)
 {
     if (d->rows == NULL &&
         sqlite3_prepare_v2(d->db, "SELECT * FROM t ORDER BY id", -1, &d->rows, NULL) != SQLITE_OK)
@@ -110,36 +133,20 @@ static void read_rows(sim_device *d, unsigned but, unsigned columns, sqlite3_str
     sqlite3_stmt *q = d->rows;
     while (sqlite3_step(q) == SQLITE_ROW) {
         const char *key = (const char *)sqlite3_column_text(q, 0);
-        if (but >> sim_key_of(d, key) & 1) continue;
-        sqlite3_str_appendf(out, "%s", key);
-        for (int c = 1; c < sqlite3_column_count(q); c++) {
-            int f = sim_field_of(sqlite3_column_name(q, c));
-            if (columns >> f & 1) sqlite3_str_appendf(out, "|%d", sqlite3_column_int(q, c));
-        }
-        sqlite3_str_appendchar(out, 1, '\n');
+        sqlite3_str *to = out->of[sim_key_of(d, key) % SIM_KEYS];
+        int value[SIM_FIELDS] = {0};
+        for (int c = 1; c < sqlite3_column_count(q); c++)
+            value[sim_field_of(sqlite3_column_name(q, c))] = sqlite3_column_int(q, c);
+        sqlite3_str_appendf(to, "%s", key);
+        for (int f = 0; f < SIM_FIELDS; f++)
+            if (columns >> f & 1) sqlite3_str_appendf(to, "|%d", value[f]);
+        sqlite3_str_appendchar(to, 1, '\n');
     }
     if (sqlite3_reset(q) != SQLITE_OK)
         sim_fail(d->s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
 }
 
-/* k0 a at client n */
-static void expect_marks(const sim_device *d, const sim_state *m, unsigned but, unsigned columns,
-                         sqlite3_str *out)
-{
-    for (int k = d->user * SIM_KEYS; k < (d->user + 1) * SIM_KEYS; k++) {
-        if ((but >> k & 1) || !is_alive(m, k)) continue;
-        for (int f = 0; f < SIM_FIELDS; f++) {
-            const sim_write *by = m->cells[k][f].by;
-            if (!(columns >> f & 1) || by == NULL) continue;
-            char at[SG_TIME_TEXT_MAX];
-            sg_time_format(by->at, at);
-            sqlite3_str_appendf(out, "k%d|%s|%s|%s|%lld\n", k % SIM_KEYS, names[f], at, by->client,
-                                (long long)by->n);
-        }
-    }
-}
-
-static void read_marks(sim_device *d, unsigned but, unsigned columns, sqlite3_str *out)
+static void read_marks(sim_device *d, unsigned columns, texts *out)
 {
     if (d->marks == NULL &&
         sqlite3_prepare_v2(d->db,
@@ -150,37 +157,116 @@ static void read_marks(sim_device *d, unsigned but, unsigned columns, sqlite3_st
         sim_fail(d->s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
     sqlite3_stmt *q = d->marks;
     while (sqlite3_step(q) == SQLITE_ROW) {
-        const char *key = (const char *)sqlite3_column_text(q, 0);
+        int key = sim_key_of(d, (const char *)sqlite3_column_text(q, 0));
         const char *field = (const char *)sqlite3_column_text(q, 1);
-        if ((but >> sim_key_of(d, key) & 1) || !(columns >> sim_field_of(field) & 1)) continue;
-        sqlite3_str_appendf(out, "%s|%s|%s|%s|%lld\n", key, field, sqlite3_column_text(q, 2),
-                            sqlite3_column_text(q, 3), sqlite3_column_int64(q, 4));
+        if (!(columns >> sim_field_of(field) & 1)) continue;
+        sqlite3_str_appendf(out->of[key % SIM_KEYS], "%s|%s|%s|%lld\n", field,
+                            sqlite3_column_text(q, 2), sqlite3_column_text(q, 3),
+                            sqlite3_column_int64(q, 4));
     }
     if (sqlite3_reset(q) != SQLITE_OK)
         sim_fail(d->s, "device %d: %s", d->index, sqlite3_errmsg(d->db));
 }
 
-static void compare(sim_device *d, const char *law, sqlite3_str *want, sqlite3_str *have)
+static void read_texts(sim_device *d, unsigned columns, texts *out)
 {
-    char *w = sqlite3_str_finish(want), *h = sqlite3_str_finish(have);
-    if (strcmp(w != NULL ? w : "", h != NULL ? h : "") != 0)
-        sim_fail(d->s, "%s: device %d should hold\n%sand holds\n%s", law, d->index,
-                 w != NULL ? w : "", h != NULL ? h : "");
-    sqlite3_free(w);
-    sqlite3_free(h);
+    texts_begin(out);
+    read_rows(d, columns & d->columns, out);
+    read_marks(d, columns, out);
+    texts_end(out);
 }
 
-static void compare_view(sim_device *d, const sim_state *m, unsigned but, unsigned columns)
+/* ---- which law a record breaks that is not what it should be ---- */
+
+static bool is_at(sim_device *d, int key, const char *have, int64_t cursor)
 {
-    sqlite3_str *want = sqlite3_str_new(NULL), *have = sqlite3_str_new(NULL);
-    expect_rows(d, m, but, columns & d->columns, want);
-    read_rows(d, but, columns & d->columns, have);
-    compare(d, "L2 L7 L10", want, have);
-    want = sqlite3_str_new(NULL);
-    have = sqlite3_str_new(NULL);
-    expect_marks(d, m, but, columns, want);
-    read_marks(d, but, columns, have);
-    compare(d, "L2 marks", want, have);
+    sim_state m;
+    sim_view(d, cursor, NULL, &m);
+    sqlite3_str *text = sqlite3_str_new(NULL);
+    expect_record(d, &m, d->user * SIM_KEYS + key, ALL_COLUMNS, text);
+    char *want = sqlite3_str_finish(text);
+    bool same = strcmp(want != NULL ? want : "", have) == 0;
+    sqlite3_free(want);
+    return same;
+}
+
+typedef struct without {
+    const sim_device *d;
+    const sim_write *w;
+    int64_t cursor;
+} without;
+
+static bool in_without(void *ctx, const sim_write *w)
+{
+    const without *x = ctx;
+    if (w == x->w || w->undone || w->key != x->w->key) return false;
+    return w->device == x->d->index || (w->seq != 0 && w->seq <= x->cursor);
+}
+
+/* Is one of its own writes gone, where nothing else was written? */
+static bool swallowed(sim_device *d, int key, const char *have, int64_t cursor)
+{
+    for (int i = 0; i < d->s->write_count; i++) {
+        const sim_write *w = &d->s->writes[i];
+        if (w->device != d->index || w->key % SIM_KEYS != key || w->undone) continue;
+        without x = {d, w, cursor};
+        sim_state m;
+        sim_merge(d->s, &m, in_without, &x);
+        sqlite3_str *text = sqlite3_str_new(NULL);
+        expect_record(d, &m, w->key, ALL_COLUMNS, text);
+        char *want = sqlite3_str_finish(text);
+        bool same = strcmp(want != NULL ? want : "", have) == 0;
+        sqlite3_free(want);
+        if (same) return true;
+    }
+    return false;
+}
+
+static bool own_restamped(const sim_device *d, int key)
+{
+    for (int i = 0; i < d->s->write_count; i++) {
+        const sim_write *w = &d->s->writes[i];
+        if (w->device == d->index && w->key % SIM_KEYS == key && w->restamped) return true;
+    }
+    return false;
+}
+
+/* As far as one look can tell. */
+static const char *law_of(sim_device *d, int key, const char *have, int64_t cursor)
+{
+    if (d->writing) return "L1";
+    for (int i = 0; i < d->s->write_count; i++) {
+        int64_t seq = d->s->writes[i].seq;
+        if (seq != 0 && is_at(d, key, have, seq)) return seq > cursor ? "L1 L7" : "L7";
+    }
+    if (swallowed(d, key, have, cursor)) return "L10";
+    return own_restamped(d, key) ? "L2 L14" : "L2 L3";
+}
+
+static void compare_view(sim_device *d, const sim_state *m, unsigned but, int64_t cursor)
+{
+    texts want, have;
+    expect(d, m, ALL_COLUMNS, &want);
+    read_texts(d, ALL_COLUMNS, &have);
+    for (int k = 0; k < SIM_KEYS; k++) {
+        if ((but >> (d->user * SIM_KEYS + k) & 1) || strcmp(want.text[k], have.text[k]) == 0)
+            continue;
+        sim_fail(d->s, "%s: device %d should hold of k%d\n%sand holds\n%s",
+                 law_of(d, k, have.text[k], cursor), d->index, k, want.text[k], have.text[k]);
+    }
+    texts_free(&want);
+    texts_free(&have);
+}
+
+/* Is some of the transaction still to come, for who stands at its change w? */
+static bool goes_on(const sim *s, const sim_write *w, int64_t cursor)
+{
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *o = &s->writes[i];
+        if (o->device != w->device || o->tx_last != w->tx_last || o->undone || o->refused) continue;
+        if (o->seq == 0 || o->seq > cursor) return true;
+    }
+    return false;
 }
 
 /* No cursor stands inside a transaction of somebody else (L1). */
@@ -188,9 +274,8 @@ static void check_whole(sim_device *d, int64_t cursor)
 {
     for (int i = 0; i < d->s->write_count; i++) {
         const sim_write *w = &d->s->writes[i];
-        if (w->seq == 0 || w->seq != cursor || w->undone || w->n == w->tx_last ||
-            w->device == d->index)
-            continue;
+        if (w->seq == 0 || w->seq != cursor || w->undone || w->device == d->index) continue;
+        if (!goes_on(d->s, w, cursor)) continue;
         sim_fail(d->s, "L1: device %d stands inside a transaction, at seq %lld", d->index,
                  (long long)cursor);
     }
@@ -200,12 +285,13 @@ void sim_check_device(sim_device *d)
 {
     if (d->db == NULL || d->loose || d->s->loose) return;
     if (!sim_device_changed(d, &d->checked)) return;
-    place p = place_of(d);
-    if (!p.whole) return;
+    sim_place p = sim_device_place(d);
+    if (!p.whole || p.seq < d->reached) return;
     check_whole(d, p.seq);
     sim_state m;
     sim_view(d, p.seq, NULL, &m);
-    compare_view(d, &m, uncertain(d, &p), 7);
+    compare_view(d, &m, uncertain(d, &p), p.seq);
+    sim_check_conflicts(d, &p, &m);
 }
 
 /* ---- the end ---- */
@@ -216,6 +302,48 @@ static bool in_end(void *ctx, const sim_write *w)
     return !w->undone && w->seq != 0;
 }
 
+/* Why two devices differ that have heard everything, as far as one look can tell. */
+static const char *law_of_difference(const sim *s, const sim_device *d, const char *line)
+{
+    if (s->put_back) return "L7";
+    if (s->purged) return "L12";
+    if (d->loose) return "L13";
+    int key, f = 0;
+    char field[8] = "";
+    if (sscanf(line, "k%d|%7[a-e]|", &key, field) == 2) f = sim_field_of(field);
+    return f >= 3 ? "L2 L19" : "L2";
+}
+
+/* The lines of records that are to be the same, and which differs first. */
+static char *without_keys(const sim_device *d, char *text, unsigned but)
+{
+    sqlite3_str *out = sqlite3_str_new(NULL);
+    for (const char *p = text; *p != '\0'; p += strcspn(p, "\n") + 1)
+        if (!(but >> sim_key_of(d, p) & 1)) sqlite3_str_append(out, p, (int)strcspn(p, "\n") + 1);
+    sqlite3_free(text);
+    char *kept = sqlite3_str_finish(out);
+    return kept != NULL ? kept : sqlite3_mprintf("");
+}
+
+static const char *first_difference(const char *a, const char *b)
+{
+    while (*a != '\0' && strcspn(a, "\n") == strcspn(b, "\n") &&
+           strncmp(a, b, strcspn(a, "\n")) == 0) {
+        a += strcspn(a, "\n") + 1;
+        b += strcspn(b, "\n") + 1;
+    }
+    return *a != '\0' ? a : b;
+}
+
+static unsigned refused_keys(const sim_device *d)
+{
+    unsigned keys = 0;
+    for (int i = 0; i < d->s->write_count; i++)
+        if (d->s->writes[i].device == d->index && d->s->writes[i].refused)
+            keys |= 1u << d->s->writes[i].key;
+    return keys;
+}
+
 static void check_agreement(sim *s, sim_device *first, sim_device *d)
 {
 #define EACH_KEY "(SELECT 'k0' id UNION ALL SELECT 'k1' UNION ALL SELECT 'k2') k"
@@ -224,154 +352,116 @@ static void check_agreement(sim *s, sim_device *first, sim_device *d)
         ", sigla_marks('t',k.id) m WHERE m.field NOT NULL ORDER BY 1,2";
     static const char graves[] = "SELECT k.id,m.at,m.client,m.n FROM " EACH_KEY
                                  ", sigla_marks('t',k.id) m WHERE m.field IS NULL ORDER BY 1,2";
-    static const char *const what[] = {"SELECT id,a,b,c FROM t ORDER BY id", fields, graves};
+    static const char *const what[] = {fields, "SELECT id,a,b,c FROM t ORDER BY id", graves};
     /* A purged tombstone is not brought to those who come later. */
     size_t queries = sizeof what / sizeof *what - (s->purged ? 1 : 0);
+    unsigned but = refused_keys(d);
     for (size_t i = 0; i < queries; i++) {
-        char *want = sim_device_rows(first, what[i]), *have = sim_device_rows(d, what[i]);
+        char *want = without_keys(d, sim_device_rows(first, what[i]), but);
+        char *have = without_keys(d, sim_device_rows(d, what[i]), but);
         if (strcmp(want, have) != 0)
-            sim_fail(s, "L2: devices %d and %d differ:\n%s--\n%s", first->index, d->index, want,
-                     have);
+            sim_fail(s, "%s: devices %d and %d differ:\n%s--\n%s",
+                     law_of_difference(s, d, first_difference(want, have)), first->index, d->index,
+                     want, have);
         sqlite3_free(want);
         sqlite3_free(have);
     }
-}
-
-/* ---- conflicts, from the text of L5 ---- */
-
-static bool unseen(const sim_write *loser, const sim_write *winner)
-{
-    return loser->person && strcmp(loser->client, winner->client) != 0 && winner->base < loser->seq;
-}
-
-static int by_seq(const void *a, const void *b)
-{
-    const sim_write *x = *(const sim_write *const *)a, *y = *(const sim_write *const *)b;
-    return (x->seq > y->seq) - (x->seq < y->seq);
-}
-
-static void bury(sim_state *m, unsigned *lost, const sim *s, const sim_write *grave)
-{
-    for (int f = 0; f < SIM_FIELDS; f++) {
-        sim_cell *x = &m->cells[grave->key][f];
-        if (x->by != NULL && !x->judged && unseen(x->by, grave)) lost[x->by - s->writes] |= 1u << f;
-        x->judged = true;
-    }
-}
-
-static void lay(sim_state *m, unsigned *lost, const sim *s, const sim_write *w)
-{
-    const sim_write *now = m->life[w->key];
-    bool dead = now != NULL && now->op == 'd';
-    for (int f = 0; f < SIM_FIELDS; f++) {
-        if (!(w->has >> f & 1)) continue;
-        if (dead && w->person && strcmp(now->client, w->client) != 0)
-            lost[w - s->writes] |= 1u << f;
-        sim_cell *x = &m->cells[w->key][f];
-        if (x->by != NULL && sim_wins(x->by, w)) {
-            if (w->person && strcmp(x->by->client, w->client) != 0) lost[w - s->writes] |= 1u << f;
-            continue;
-        }
-        if (x->by != NULL && !x->judged && unseen(x->by, w)) lost[x->by - s->writes] |= 1u << f;
-        *x = (sim_cell){w, dead};
-    }
-}
-
-/* Runs the changes in commit order and notes which were overwritten unseen: a bit a field. */
-static void judge(sim *s, sim_state *m, unsigned *lost)
-{
-    const sim_write **order = calloc((size_t)s->write_count + 1, sizeof *order);
-    int count = 0;
-    for (int i = 0; i < s->write_count; i++)
-        if (s->writes[i].seq != 0 && !s->writes[i].undone) order[count++] = &s->writes[i];
-    qsort(order, (size_t)count, sizeof *order, by_seq);
-    memset(m, 0, sizeof *m);
-    for (int i = 0; i < count; i++) {
-        const sim_write *w = order[i], *old = m->life[w->key];
-        if (w->op != 'u' && (old == NULL || sim_wins(w, old))) {
-            if (w->op == 'd' && (old == NULL || old->op != 'd')) bury(m, lost, s, w);
-            m->life[w->key] = w;
-        }
-        lay(m, lost, s, w);
-    }
-    free(order);
-}
-
-static bool is_settled(const char *settled, int key, int f, int64_t n)
-{
-    char line[80];
-    snprintf(line, sizeof line, "k%d|%s|%lld\n", key % SIM_KEYS, names[f], (long long)n);
-    return strstr(settled, line) != NULL;
-}
-
-static void check_conflicts(sim_device *d, const sim_state *m, const unsigned *lost)
-{
-    sim *s = d->s;
-    char *settled = sim_device_rows(
-        d, "SELECT c.key,c.field,j.n FROM sigla_conflicts(1) c JOIN sigla_journal j USING(id) "
-           "WHERE j.state IN('restored','dismissed')");
-    sqlite3_str *want = sqlite3_str_new(NULL), *have = sqlite3_str_new(NULL);
-    for (int k = d->user * SIM_KEYS; k < (d->user + 1) * SIM_KEYS; k++)
-        for (int f = 0; f < SIM_FIELDS && !(d->vague >> k & 1); f++)
-            for (int i = 0; i < s->write_count; i++) {
-                const sim_write *w = &s->writes[i];
-                if (w->device != d->index || w->key != k || !(lost[i] >> f & 1)) continue;
-                if ((w->superseded >> f & 1) || w->value[f] == 0) continue;
-                if (is_alive(m, k) && value_in(m, k, f) == w->value[f]) continue;
-                if (is_settled(settled, k, f, w->n)) continue;
-                sqlite3_str_appendf(want, "k%d|%s|%d|%lld\n", k % SIM_KEYS, names[f], w->value[f],
-                                    (long long)w->n);
-            }
-    char *rows = sim_device_rows(d, "SELECT c.key,c.field,c.wasLocal,j.n FROM sigla_conflicts c "
-                                    "JOIN sigla_journal j USING(id) ORDER BY c.key,c.field,j.n");
-    for (const char *p = rows; *p != '\0'; p += strcspn(p, "\n") + 1) {
-        s->counters->conflicts++;
-        if (d->vague >> sim_key_of(d, p) & 1) continue;
-        sqlite3_str_append(have, p, (int)strcspn(p, "\n") + 1);
-    }
-    sqlite3_free(rows);
-    sqlite3_free(settled);
-    compare(d, "L5", want, have);
 }
 
 static void check_count(sim *s)
 {
     int64_t newest = sim_server_newest(s), committed = 0;
     for (int i = 0; i < s->write_count; i++) {
-        if (s->devices[s->writes[i].device - 1].loose) return; /* its copy has the same changes */
-        if (s->writes[i].seq != 0) committed++;
+        const sim_write *w = &s->writes[i];
+        if (s->devices[w->device - 1].loose) return; /* its copy has the same changes */
+        if (w->seq != 0) committed++;
+        if (w->seq == 0 && !w->undone && !w->refused)
+            sim_fail(s, "L9: change %lld of device %d never came to the server", (long long)w->n,
+                     w->device);
     }
     if (newest != committed)
         sim_fail(s, "L8: %lld changes were made, and the server has committed %lld",
                  (long long)committed, (long long)newest);
 }
 
+/* What the server has refused is set aside, and nothing else. */
+static void check_refused(sim_device *d)
+{
+    sqlite3_str *want = sqlite3_str_new(NULL);
+    for (int i = 0; i < d->s->write_count; i++) {
+        const sim_write *w = &d->s->writes[i];
+        if (w->device == d->index && w->refused && !w->undone)
+            sqlite3_str_appendf(want, "%lld\n", (long long)w->n);
+    }
+    char *w = sqlite3_str_finish(want);
+    char *have = sim_device_rows(d, "SELECT n FROM sigla_refused ORDER BY n");
+    if (strcmp(w != NULL ? w : "", have) != 0)
+        sim_fail(d->s, "L9: device %d should have set aside\n%sand has\n%s", d->index,
+                 w != NULL ? w : "", have);
+    sqlite3_free(w);
+    sqlite3_free(have);
+}
+
+static bool any_loose(const sim *s)
+{
+    for (int i = 0; i < s->device_count; i++)
+        if (s->devices[i].loose) return true;
+    return false;
+}
+
+static bool inserted_after(const sim *s, const sim_write *grave)
+{
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *w = &s->writes[i];
+        if (w->key == grave->key && w->op == 'i' && w->seq > grave->seq) return true;
+    }
+    return false;
+}
+
+/* What was deleted is not back, unless somebody has inserted it since. */
+static void check_dead(sim *s, sim_device *fresh)
+{
+    sim_state m;
+    sim_merge(s, &m, in_end, NULL);
+    for (int k = 0; k < SIM_KEYS; k++) {
+        const sim_write *life = m.life[fresh->user * SIM_KEYS + k];
+        if (life == NULL || life->op != 'd' || inserted_after(s, life)) continue;
+        char sql[60];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM t WHERE id='k%d'", k);
+        if (sim_device_int(fresh, sql) != 0)
+            sim_fail(s, "L12: k%d was deleted by device %d, and is there", k, life->device);
+    }
+}
+
+static void check_one_at_end(sim *s, sim_device *fresh, sim_device *d)
+{
+    /* An agent may not send others' fields again to a server put back; its status says so. */
+    if (s->loose && sim_device_int(d, "SELECT count(*) FROM sigla_refused") != 0) return;
+    check_agreement(s, fresh, d);
+    if (s->loose || d->loose) return;
+    check_refused(d);
+    sim_place p = sim_device_place(d);
+    sim_state m;
+    sim_view(d, p.seq, NULL, &m);
+    sim_check_conflicts(d, &p, &m);
+}
+
 void sim_check_end(sim *s)
 {
     int devices = s->device_count;
-    unsigned *lost = calloc((size_t)s->write_count + 1, sizeof *lost);
-    sim_state end;
-    judge(s, &end, lost);
     for (int user = 0; user < s->plan->users; user++) {
         sim_device *fresh = sim_device_new(s, user);
         sim_sync(s, fresh);
-        for (int i = 0; i < devices; i++) {
-            sim_device *d = &s->devices[i];
-            if (d->user != user) continue;
-            /* An agent may not send others' fields again to a server put back; its status says so. */
-            if (s->loose && sim_device_int(d, "SELECT count(*) FROM sigla_refused") != 0) continue;
-            check_agreement(s, fresh, d);
-            if (s->loose || d->loose) continue;
-            check_conflicts(d, &end, lost);
-        }
+        for (int i = 0; i < devices; i++)
+            if (s->devices[i].user == user) check_one_at_end(s, fresh, &s->devices[i]);
         if (!s->loose) {
             sim_state m;
             sim_merge(s, &m, in_end, NULL);
-            compare_view(fresh, &m, 0, (1u << SIM_FIELDS) - 1);
+            compare_view(fresh, &m, 0, INT64_MAX);
         }
+        if (!s->put_back && !any_loose(s)) check_dead(s, fresh);
         sim_device_close(fresh);
         s->device_count--;
     }
     if (!s->loose) check_count(s);
-    free(lost);
 }

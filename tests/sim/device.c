@@ -112,6 +112,7 @@ sim_device *sim_device_new(sim *s, int user)
 /* Columns its table has: an ALTER TABLE may or may not have been committed. */
 static void read_columns(sim_device *d)
 {
+    (void)sim_device_sql(d, "SELECT sigla_refresh()");
     d->columns = (unsigned)sim_device_int(
         d, "SELECT 7+8*(SELECT count(*) FROM pragma_table_info('t') WHERE name='d')+"
            "16*(SELECT count(*) FROM pragma_table_info('t') WHERE name='e')");
@@ -123,6 +124,7 @@ void sim_device_forget(sim_device *d)
 {
     sim *s = d->s;
     d->loose = true;
+    d->timed = false;
     read_columns(d);
     sim_adopt(d);
     char *pending = sim_device_rows(d, "SELECT '|'||n||'|' FROM sigla_pending()");

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "sim/memory.h"
+
+#define SLACK_US                                                                                   \
+    INT64_C(1000000) /* that answers take over a perfect network, and corrections leave */
 
 static const char *const fields[SIM_FIELDS] = {"a", "b", "c", "d", "e"};
 
@@ -14,6 +18,25 @@ int sim_field_of(const char *name)
     for (int f = 0; f < SIM_FIELDS; f++)
         if (strcmp(fields[f], name) == 0) return f;
     return -1;
+}
+
+const char *sim_field_name(int f)
+{
+    return fields[f];
+}
+
+bool sim_is_alive(const sim_state *m, int key)
+{
+    if (m->life[key] != NULL) return m->life[key]->op == 'i';
+    for (int f = 0; f < SIM_FIELDS; f++)
+        if (m->cells[key][f].by != NULL) return true;
+    return false;
+}
+
+int sim_value_in(const sim_state *m, int key, int f)
+{
+    const sim_write *by = m->cells[key][f].by;
+    return by != NULL ? by->value[f] : 0;
 }
 
 int sim_key_of(const sim_device *d, const char *key)
@@ -116,31 +139,59 @@ static void read_client(sim_device *d)
     memcpy(d->client, client, sizeof client);
 }
 
+static bool was_there(const sim_state *m, int key)
+{
+    return m->life[key] != NULL || sim_is_alive(m, key);
+}
+
 /* What it overwrites is superseded if it is its own: nobody has lost it then. */
 static void supersede(sim_device *d, const sim_write *w)
 {
     sim_state seen;
-    int64_t cursor = sim_device_int(d, "SELECT seq FROM sigla_app WHERE name='default'");
-    sim_view(d, cursor, w, &seen);
+    int64_t cursor = sim_device_place(d).seq;
+    sim_view(d, cursor > d->reached ? cursor : d->reached, w, &seen);
+    bool strict = d->writing && !d->loose && !d->s->loose;
+    if (strict && !d->seeding && w->base != cursor)
+        sim_fail(d->s, "L5: change %lld of device %d has base %lld, and its cursor was at %lld",
+                 (long long)w->n, d->index, (long long)w->base, (long long)cursor);
     const sim_write *life = seen.life[w->key];
+    if (d->seeding && strict && (w->person || (!was_there(&seen, w->key) && w->at != 0)))
+        sim_fail(d->s, "L4: device %d writes a default as change %lld under the time %lld",
+                 d->index, (long long)w->n, (long long)w->at);
     if (life != NULL && life->op == 'd') return;
     if (sim_device_uncertain(d) >> w->key & 1) d->vague |= 1u << w->key;
     for (int f = 0; f < SIM_FIELDS; f++) {
         const sim_write *by = seen.cells[w->key][f].by;
+        if (by != NULL && strict && d->timed && (w->has >> f & 1) && !sim_wins(w, by))
+            sim_fail(d->s,
+                     "L3: device %d has written change %lld under a stamp less than what it saw",
+                     d->index, (long long)w->n);
         if (by == NULL || by->device != d->index) continue;
         if (w->op == 'd' || (w->has >> f & 1))
             d->s->writes[by - d->s->writes].superseded |= 1u << f;
     }
 }
 
+/* Its clock may have been wrong when it stamped the change, but not any more once it has heard the
+ * server's time (L14): a hybrid clock is ahead by the bound at most, and never behind. */
+static void check_time(const sim_device *d, const sim_write *w)
+{
+    int64_t now = d->s->now_us;
+    if (!d->timed || (w->at > now - SLACK_US && w->at < now + SG_CLOCK_BOUND_US + SLACK_US)) return;
+    sim_fail(d->s, "L14: device %d knows the time and stamps change %lld %lld us from it", d->index,
+             (long long)w->n, (long long)(w->at - now));
+}
+
 static void check_stamp(sim_device *d, const sim_write *w)
 {
     /* What a server put back lacks goes again under the stamps it had. */
     if (w->at == 0 || d->s->loose || d->loose) return;
+    check_time(d, w);
     for (int i = 0; i < w - d->s->writes; i++) {
         const sim_write *o = &d->s->writes[i];
-        if (o->device == d->index && o->n < w->n && o->at > w->at && !o->undone)
-            sim_fail(d->s, "L3: device %d: change %lld is stamped before change %lld", d->index,
+        bool later = o->at > w->at || (o->at == w->at && o->tx_last != w->tx_last);
+        if (o->device == d->index && o->n < w->n && later && !o->undone)
+            sim_fail(d->s, "L3: device %d: change %lld is not stamped after change %lld", d->index,
                      (long long)w->n, (long long)o->n);
     }
 }
@@ -197,6 +248,9 @@ void sim_adopt(sim_device *d)
         const sim_write *x = &s->writes[i];
         sim_trace("device %d has queued %lld: %c k%d at %lld base %lld", d->index, (long long)x->n,
                   x->op, x->key % SIM_KEYS, (long long)x->at, (long long)x->base);
+        if (!d->writing && !d->loose && !s->loose)
+            sim_fail(s, "L10: device %d has queued change %lld, which nobody has written", d->index,
+                     (long long)x->n);
         check_stamp(d, x);
         supersede(d, &s->writes[i]);
         d->known_n = s->writes[i].n;
@@ -230,6 +284,12 @@ void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq)
         sim_fail(s, "L8: change %lld of device %d has got seq %lld and %lld", (long long)w->n,
                  d->index, (long long)w->seq, (long long)seq);
     if (w->refused && !s->loose) sim_fail(s, "L8: change %lld was refused before", (long long)w->n);
+    if (d->agent && w->person && !s->loose)
+        sim_fail(s, "L11: change %lld of device %d is a person's, and its token an agent's",
+                 (long long)w->n, d->index);
+    if (w->seq == 0 && sg_clock_beyond(w->at, s->now_us) && !s->loose)
+        sim_fail(s, "L14: change %lld of device %d is committed under a time beyond the bound",
+                 (long long)w->n, d->index);
     if (w->seq == 0) w->seq = seq;
 }
 
@@ -237,15 +297,30 @@ void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
 {
     sim_write *w = decided(s, d, what);
     s->counters->restamped += !w->restamped;
+    if (!w->restamped && !sg_clock_beyond(w->at, s->now_us) && !s->loose)
+        sim_fail(s, "L14: change %lld of device %d got another time without need", (long long)w->n,
+                 d->index);
     w->restamped = true;
     w->at = at;
+}
+
+/* A change that its token may not make, or that is of a record whose insert was such a one. */
+static bool may_be_refused(const sim *s, const sim_device *d, const sim_write *w)
+{
+    if (d->agent && w->person) return true;
+    const sim_write *insert = NULL; /* the last one before it */
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *o = &s->writes[i];
+        if (o->device == d->index && o->key == w->key && o->op == 'i' && o->n < w->n) insert = o;
+    }
+    return w->op == 'u' && insert != NULL && insert->refused;
 }
 
 void sim_refused(sim *s, sim_device *d, const sim_sent *what, sg_slice why)
 {
     sim_write *w = decided(s, d, what);
     s->counters->refused += !w->refused;
-    if (!s->loose && !d->loose)
+    if (!s->loose && !d->loose && !may_be_refused(s, d, w))
         sim_fail(s, "L9: change %lld of device %d was refused: %.*s", (long long)w->n, d->index,
                  (int)why.n, why.p);
     w->refused = true;

@@ -1,177 +1,236 @@
 #!/usr/bin/env python3
-"""Break one line of Sigla at a time, and see that the simulator notices.
+"""Break one line of Sigla at a time, and see that the simulator or a test notices.
 
-    /usr/bin/python3 tests/sim/mutants.py [--seeds 3000] [NAME…]
+    /usr/bin/python3 tests/sim/mutants.py [--seeds N] [--jobs J] [--list] [NAME…]
 
-Each mutant replaces one piece of source, which must stand in its file exactly once, in a copy of the
-tree under build/mutants; the simulator built from it has to fail. Prints a table of the law that is
-broken, the first seed that found it and what it said. Ends with `N passed, N failed`, a mutant that
-survives being a failure.
+Each mutant (mutant_list.py) replaces one piece of source in a copy of the tree under build/mutants.
+What must find it is built from that copy and run: the simulator with a rising number of seeds, until
+seeds fail in the name of a law that the mutant breaks; or the test the mutant names. What all of
+them together gave is kept in mutants.md. Ends with `N passed, N failed`; a mutant that survives, or
+is found in the name of another law, is a failure.
 """
 
 import argparse
+import concurrent.futures
+import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from mutant_list import MUTANTS
+
 ROOT = Path(__file__).resolve().parents[2]
-TREE = ROOT / "build" / "mutants"
+TREES = ROOT / "build" / "mutants"
+TABLE = Path(__file__).with_name("mutants.md")
+COPIED = ("src", "include", "tests", "apps/sigla", "apps/wasm/wasm.mk", "Makefile", "VERSION")
+SKIPPED = {"node_modules", "corpus", "__pycache__"}
+LADDER = (300, 3000, 30000)  # seeds tried before it is given up, rung by rung
+FOUND_MOST = 3  # seeds listed of those that find a mutant
+RUN_S = 1200
 
-# name, law, file, what stands there, what stands there instead
-MUTANTS = [
-    ("tie-by-number", "L3", "src/core/stamp.c", "    if (c != 0) return c;\n    return (a->n",
-     "    return (a->n"),
-    ("older-wins", "L2", "src/core/merge.c", "return c > 0 ? SG_MERGE_TAKE : SG_MERGE_KEEP;",
-     "return c < 0 ? SG_MERGE_TAKE : SG_MERGE_KEEP;"),
-    ("arrival-order-wins", "L3", "src/core/merge.c",
-     "return c > 0 ? SG_MERGE_TAKE : SG_MERGE_KEEP;", "return SG_MERGE_TAKE;"),
-    ("own-overwrite-unseen", "L5", "src/core/conflict.c", " && loser->client != writer", ""),
-    ("agents-have-conflicts", "L5", "src/core/conflict.c",
-     " && loser->origin == SG_ORIGIN_USER", ""),
-    ("base-forgotten", "L5", "src/core/conflict.c", "base < loser->seq", "base <= loser->seq"),
-    ("base-ignored", "L5", "src/core/conflict.c", "base < loser->seq", "loser->seq != 0"),
-    ("lost-on-arrival-not-noted", "L5", "src/core/conflict.c",
-     "if (own_seq > winner_seq) return SG_JUDGE_LOST;", ""),
-    ("judged-before-the-ack", "L5", "src/core/conflict.c",
-     "if (own_seq == 0) return SG_JUDGE_DOUBT;", "if (own_seq == 0) return SG_JUDGE_LOST;"),
-    ("list-ignored", "L5", "src/core/conflict.c",
-     "return sg_lost_has(lost, own_seq) ? SG_JUDGE_LOST : SG_JUDGE_SEEN;",
-     "return lost != NULL ? SG_JUDGE_SEEN : SG_JUDGE_LOST;"),
-    ("second-winner-judges-too", "L5", "src/core/merge.c",
-     "return f->mark.seq >= r->revived_seq;", "return f->mark.seq >= 0 && r != NULL;"),
-    ("delete-loses-nothing", "L5", "src/core/merge.c",
-     "    if (c->op == SG_OP_DELETE && !r->dead) err = note_deleted(r, in, m->arena);\n", ""),
-    ("update-revives", "L12", "src/core/merge.c",
-     "    if (c->op == SG_OP_UPDATE) return SG_OK;\n    sg_stamp cur",
-     "    if (c->op == SG_OP_UPDATE) {\n        r->dead = false;\n        return SG_OK;\n    }\n"
-     "    sg_stamp cur"),
-    ("writer-not-told-of-a-lesser", "L2", "src/core/merge.c",
-     "    if (verdict == SG_MERGE_KEEP && differs && had_applied(&f->mark, in)) "
-     "r->again_seq = in->seq;\n", ""),
-    ("fresh-fields-of-the-revived-not-told", "L2", "src/core/merge.c",
-     "    if (m->revived_seq > in->base) r->again_seq = in->seq;\n", ""),
-    ("clock-follows-nothing", "L14", "src/core/clock.c",
-     "    if (at_us > c->last_us) c->last_us = at_us;\n", ""),
-    ("clock-does-not-tick", "L3", "src/core/clock.c",
-     "c->last_us = now > c->last_us ? now : clamp(c->last_us, 0, SG_AT_MAX_US - 1) + 1;",
-     "c->last_us = now;"),
-    ("late-answer-sets-the-clock", "L14", "src/core/clock.c",
-     "c->offset_us = clamp(c->offset_us, low, high);", "c->offset_us = low + 0 * high;"),
-    ("any-stamp-is-taken", "L14", "src/core/clock.c",
-     "return at_us > now_us && (uint64_t)at_us - (uint64_t)now_us > (uint64_t)SG_CLOCK_BOUND_US;",
-     "return at_us < 0 && now_us > at_us;"),
-    ("restamp-turns-own-order", "L3", "src/server/chunk_merge.c",
-     "    if (above_us > a->clock.last_us) a->clock.last_us = above_us;\n", ""),
-    ("numbers-forgotten", "L8", "src/server/apply.c",
-     "if (c->n == 0 || c->n > a->state.max_n) return SG_OK;", "if (c->n >= 0) return SG_OK;"),
-    ("copies-not-noticed", "L13", "src/server/apply.c",
-     "    bool same = h.n == c->n &&", "    bool same = true || h.n == c->n &&"),
-    ("silent-copies-not-noticed", "L13", "src/server/known.c",
-     "return err == SG_OK && n > known->sent ? SG_CLIENTCOPIED : err;", "return err;"),
-    ("restored-server-not-noticed", "L7", "src/server/known.c",
-     "if (known->seq > newest) return SG_RESTORED;", "if (known->seq > newest) return SG_OK;"),
-    ("transactions-torn", "L1", "src/server/apply.c",
-     "return in->c.n != 0 && in->c.tx_last > p->last_n;", "return in->c.n < 0 && p != NULL;"),
-    ("half-a-page-of-a-pull", "L1", "src/replica/pages.c",
-     "if (!has_more || pages->n > most)", "if (true || pages->n > most + has_more)"),
-    ("cursor-one-too-far", "L7", "src/replica/apply.c",
-     "a->app.seq = page->synced_seq;", "a->app.seq = page->synced_seq + 1;"),
-    ("cursor-goes-back", "L7", "src/replica/apply.c",
-     "    if (page->synced_seq < a->app.seq) return SG_OK;\n", ""),
-    ("stale-place", "L7", "src/replica/answer.c",
-     "    sg_app_load(s->r, s->app, &s->place, &err);\n    sg_fold", "    sg_fold"),
-    ("echo", "L10", "src/replica/apply.c", "    a->r->applying = true;\n    bool got",
-     "    a->r->applying = false;\n    bool got"),
-    ("values-of-the-dead", "L2", "src/replica/apply.c", "!dead && !in->dead && err", "!dead && err"),
-    ("own-marks-by-time-alone", "L14", "src/replica/apply.c",
-     "    return cur->n != 0 && cur->n == in->n && cur->client == in->client;",
-     "    return cur->n != 0 && cur->n < 0 && in != NULL;"),
-    ("tombstones-kept", "L12", "src/replica/tombstone.c",
-     "    if (floor == 0) return SG_OK;\n", "    if (floor >= 0) return SG_OK;\n"),
-    ("unsent-lost-on-resync", "L12", "src/replica/resync.c",
-     "        if (err != SG_OK || has_pending(a, &err)) continue;\n",
-     "        if (err != SG_OK) continue;\n        (void)has_pending;\n"),
-    ("nothing-sent-again", "L6", "src/replica/resync.c",
-     "err = sg_app_restored(&a->app) ? sg_resend(a) : remove_all_unseen(a);",
-     "err = remove_all_unseen(a);"),
-    ("expiry-by-own-clock", "L6", "src/replica/answer.c",
-     "sg_journal_expire(s->r, page->server_us, err);",
-     "sg_journal_expire(s->r, sg_replica_now(s->r), err);"),
-    ("raised-again", "L5", "src/replica/journal.c",
-     "    if (*err != SG_OK || verdict == SG_JUDGE_SEEN || is_known(r, l, err)) return;",
-     "    if (*err != SG_OK || verdict == SG_JUDGE_SEEN) return;"),
-    ("overwritten-by-own-hand-raised", "L5", "src/replica/fold.c",
-     "        settle_own(f, t, item, slot, err);\n", ""),
-    ("outbox-after-the-commit", "L1", "src/replica/transaction.c",
-     "    if (r->capture.count == r->capture.flushed) return SQLITE_OK;\n",
-     "    if (r->capture.count < 4) return SQLITE_OK;\n"),
-    ("savepoints-forgotten", "L1", "src/replica/transaction.c", "    c->count = then.count;\n", ""),
-    ("dirty-cleared-too-far", "L8", "src/replica/ack.c",
-     "        if (last > settled) settled = last;\n",
-     "        if (last > settled) settled = last + 1;\n"),
-    ("commit-not-synced", "L1", "src/store/sqlite_conn.c", "PRAGMA synchronous = FULL;",
-     "PRAGMA synchronous = OFF;"),
-]
+# ---- a copy of the tree for each worker ----
 
 
-def copy_tree():
-    for name in ("src", "include", "tests", "apps"):
-        shutil.copytree(ROOT / name, TREE / name, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("node_modules", "corpus"))
-    for name in ("Makefile", "VERSION"):
-        shutil.copy2(ROOT / name, TREE / name)
+def files_of(top):
+    for name in COPIED:
+        path = top / name
+        if path.is_file():
+            yield path
+        for folder, folders, names in os.walk(path):
+            folders[:] = [f for f in folders if f not in SKIPPED]
+            yield from (Path(folder) / n for n in names)
 
 
-def make():
-    return subprocess.run(["make", "-s", "-j2", "build/release/tests/sim",
+def refresh(tree):
+    """Only what differs is written, so that only that is built again."""
+    wanted = {p.relative_to(ROOT) for p in files_of(ROOT)}
+    for path in list(files_of(tree)):
+        if path.relative_to(tree) not in wanted:
+            path.unlink()
+    for name in wanted:
+        to, text = tree / name, (ROOT / name).read_bytes()
+        if not to.exists() or to.read_bytes() != text:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(text)
+
+
+def program_of(mutant):
+    return "build/release/tests/" + mutant.by.partition(":")[0]
+
+
+def make(tree, targets):
+    env = dict(os.environ)
+    if "CC" not in env and shutil.which("ccache"):
+        env.update(CC="ccache gcc", CCACHE_BASEDIR=str(tree), CCACHE_NOHASHDIR="1")
+    # A mutant may leave a function or a parameter unused.
+    return subprocess.run(["nice", "make", "-s", *targets,
                            "CFLAGS=-Wno-error -Wno-unused-function -Wno-unused-parameter"],
-                          cwd=TREE, capture_output=True, text=True)
+                          cwd=tree, env=env, capture_output=True, text=True)
 
 
-def run(seeds):
-    done = subprocess.run([TREE / "build/release/tests/sim", "--seeds", str(seeds), "--most", "1"],
-                          capture_output=True, text=True)
-    found = re.search(r"seed (\d+): (.*)", done.stdout)
-    return (found.group(1), found.group(2)) if found else (None, "")
+# ---- one mutant ----
 
 
-def try_mutant(mutant, seeds):
-    name, law, path, old, new = mutant
-    source = TREE / path
-    text = (ROOT / path).read_text()
-    if text.count(old) != 1:
-        return None, f"{path}: what is to be replaced stands there {text.count(old)} times"
-    source.write_text(text.replace(old, new))
+class Verdict:
+    """What became of a mutant: `found` says where (seeds, or a test), `message` what was said."""
+
+    def __init__(self, mutant):
+        self.mutant, self.found, self.message = mutant, [], ""
+
+    def caught(self):
+        return bool(self.found)
+
+
+def laws_of(message):
+    named = re.match(r"((?:L\d+ ?)+)", message)
+    return set(named.group(1).split()) if named else set()
+
+
+def run_seeds(verdict, program, first, last):
+    """Seeds that fail in the name of a law the mutant breaks; others are only told of."""
+    wrong, laws = "", set(verdict.mutant.laws.split())
     try:
-        built = make()
+        done = subprocess.run(["nice", program, "--from", str(first), "--seeds",
+                               str(last - first + 1), "--jobs", "1", "--most", "20"],
+                              capture_output=True, text=True, errors="replace", timeout=RUN_S)
+        output = done.stdout
+    except subprocess.TimeoutExpired as e:
+        output, wrong = (e.stdout or b"").decode("utf-8", "replace"), "it did not end"
+    for seed, message in re.findall(r"seed (\d+): (.*)", output):
+        if laws_of(message) & laws and len(verdict.found) < FOUND_MOST:
+            verdict.found.append(seed)
+            verdict.message = verdict.message or message
+        elif not laws_of(message) & laws:
+            wrong = wrong or f"seed {seed}: {message}"
+    if not verdict.caught():
+        verdict.message = wrong
+
+
+def try_simulator(verdict, program, seeds):
+    first = 1
+    for last in (*(n for n in LADDER if n < seeds), seeds):
+        run_seeds(verdict, program, first, last)
+        if verdict.caught():
+            return
+        first = last + 1
+
+
+def try_test(verdict, program, test):
+    try:
+        done = subprocess.run(["nice", program], capture_output=True, text=True, errors="replace",
+                              timeout=RUN_S)
+    except subprocess.TimeoutExpired:
+        verdict.message = "it did not end"
+        return
+    failed = re.findall(r"^\[  FAILED  \] (\w+)$", done.stdout + done.stderr, re.M)
+    if test in failed:
+        verdict.found = [test]
+    verdict.message = "" if test in failed else f"failed instead: {' '.join(failed) or 'nothing'}"
+
+
+def try_mutant(mutant, tree, seeds):
+    verdict = Verdict(mutant)
+    source, text = tree / mutant.path, (ROOT / mutant.path).read_text()
+    if text.count(mutant.old) != 1:
+        verdict.message = f"what is to be replaced stands there {text.count(mutant.old)} times"
+        return verdict
+    source.write_text(text.replace(mutant.old, mutant.new))
+    try:
+        built = make(tree, [program_of(mutant)])
         if built.returncode != 0:
-            return None, "does not compile: " + built.stderr.strip().splitlines()[0]
-        return run(seeds)
+            verdict.message = "does not compile: " + built.stderr.strip().partition("\n")[0]
+            return verdict
+        program = tree / program_of(mutant)
+        if mutant.by == "sim":
+            try_simulator(verdict, program, seeds)
+        else:
+            try_test(verdict, program, mutant.by.partition(":")[2])
+        return verdict
     finally:
         source.write_text(text)
+
+
+# ---- all of them ----
+
+
+def prepare(count, mutants):
+    """The first tree is built, the others are copies of it."""
+    trees = [TREES / str(i) for i in range(count)]
+    targets = sorted({program_of(m) for m in mutants})
+    for tree in trees:
+        if tree != trees[0] and not tree.exists():
+            shutil.copytree(trees[0], tree)
+        refresh(tree)
+        built = make(tree, [f"-j{count}", *targets])
+        if built.returncode != 0:
+            sys.exit(built.stderr)
+    return trees
+
+
+def run_all(mutants, trees, seeds):
+    free = queue.Queue()
+    for tree in trees:
+        free.put(tree)
+
+    def work(mutant):
+        tree = free.get()
+        try:
+            return try_mutant(mutant, tree, seeds)
+        finally:
+            free.put(tree)
+
+    with concurrent.futures.ThreadPoolExecutor(len(trees)) as pool:
+        futures = [pool.submit(work, m) for m in mutants]
+        for future in concurrent.futures.as_completed(futures):
+            show(future.result())
+    return [f.result() for f in futures]
+
+
+def show(verdict):
+    where = " ".join(verdict.found) if verdict.caught() else "SURVIVES"
+    print(f"{verdict.mutant.name:38} {verdict.mutant.laws:8} {where:20} {verdict.message[:90]}",
+          flush=True)
+
+
+def write_table(verdicts):
+    lines = ["# Mutants", "",
+             "Written by `./dev mutants`: each line of the product that was broken on purpose "
+             "(`mutant_list.py`), the law that this", "breaks, what found it (the first seeds of "
+             "the simulator, or a test), and what the first seed said.", "",
+             "| mutant | law | found by | it said |", "|---|---|---|---|"]
+    for v in verdicts:
+        kind, _, test = v.mutant.by.partition(":")
+        found = "survives" if not v.caught() else (
+            "seed " + ", ".join(v.found) if kind == "sim" else f"`tests/{kind}`: `{test}`")
+        said = v.message.replace("|", "\\|")
+        lines.append(f"| {v.mutant.name} | {v.mutant.laws} | {found} | {said} |")
+    TABLE.write_text("\n".join(lines) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3000)
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("--seeds", type=int, default=LADDER[-1], help="after which it is given up")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
+    parser.add_argument("--list", action="store_true", help="only say which there are")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
-    chosen = [m for m in MUTANTS if not args.names or m[0] in args.names]
-    copy_tree()
-    built = make()
-    if built.returncode != 0:
-        sys.exit(built.stderr)
-    caught = 0
-    for mutant in chosen:
-        seed, message = try_mutant(mutant, args.seeds)
-        caught += seed is not None
-        verdict = f"seed {seed}" if seed else "SURVIVES"
-        print(f"{mutant[0]:38} {mutant[1]:4} {verdict:12} {message[:70]}", flush=True)
-    print(f"{caught} passed, {len(chosen) - caught} failed")
-    return 0 if caught == len(chosen) else 1
+    unknown = set(args.names) - {m.name for m in MUTANTS}
+    if unknown:
+        sys.exit(f"there is no mutant {', '.join(sorted(unknown))}; --list tells which there are")
+    chosen = [m for m in MUTANTS if not args.names or m.name in args.names]
+    if args.list:
+        print("\n".join(f"{m.name:38} {m.laws:8} {m.by}" for m in chosen))
+        return 0
+    verdicts = run_all(chosen, prepare(args.jobs, chosen), args.seeds)
+    if len(chosen) == len(MUTANTS):
+        write_table(verdicts)
+    caught = sum(v.caught() for v in verdicts)
+    print(f"{caught} passed, {len(verdicts) - caught} failed")
+    return 0 if caught == len(verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include "sim/memory.h"
 
 #define SYNC_STEPS_MAX 4000
+#define AT_ONCE_US INT64_C(500000) /* an answer so quick tells the time */
 
 /* ---- what is on its way ---- */
 
@@ -59,7 +60,9 @@ static void arrive_answer(sim *s, const sim_message *m)
     }
     d->request = 0;
     sim_trace("device %d has its answer", d->index);
+    bool at_once = m->status == 200 && s->now_us - d->asked_us < AT_ONCE_US;
     int err = sigla_session_answer(d->session, m->status, 0, m->body.p, m->body.n);
+    if (at_once && err == SIGLA_OK && !sim_device_excused(d)) d->timed = true;
     after_session(d, err);
     sim_adopt(d);
     sim_check_device(d);
@@ -140,6 +143,7 @@ static void send(sim *s, sim_device *d, const sigla_action *a, bool perfect)
 {
     unsigned trouble = perfect ? 0 : s->plan->trouble;
     d->request = ++s->requests;
+    d->asked_us = s->now_us;
     int copies = 1;
     if ((trouble & TROUBLE_NETWORK) && prng_below(&s->g, 8) == 0) copies = 0;
     if ((trouble & TROUBLE_NETWORK) && prng_below(&s->g, 8) == 0) copies = 2;
@@ -222,7 +226,7 @@ void sim_sync(sim *s, sim_device *d)
                 arrive(s, m, true);
         }
     }
-    sim_fail(s, "device %d does not get done", d->index);
+    sim_fail(s, "L9: device %d does not get done", d->index);
 }
 
 /* ---- live streams ---- */

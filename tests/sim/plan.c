@@ -19,6 +19,7 @@ static const struct {
     [STEP_SKEW] = {"skew", TROUBLE_CLOCK, 4},
     [STEP_TIME] = {"time", 0, 2},
     [STEP_ALTER] = {"alter", TROUBLE_SCHEMA, 2},
+    [STEP_DEFAULTS] = {"defaults", TROUBLE_SCHEMA, 2},
     [STEP_COPY] = {"copy", TROUBLE_COPY, 1},
     [STEP_BACKUP] = {"backup", TROUBLE_COPY, 2},
     [STEP_RESTORE] = {"restore", TROUBLE_COPY, 1},
@@ -38,7 +39,7 @@ const char *sim_trouble_name(int bit)
 {
     static const char *const names[TROUBLE_COUNT] = {
         "network",    "cut",    "restart", "kill",        "power", "disk",   "memory", "clock",
-        "wild-clock", "schema", "copy",    "server-back", "purge", "stream", "settle"};
+        "wild-clock", "schema", "copy",    "server-back", "purge", "stream", "settle", "refusal"};
     return names[bit];
 }
 
@@ -68,6 +69,7 @@ void sim_plan_make(sim_plan *p, uint64_t seed)
     p->devices = 2 + (int)prng_below(&g, 3);
     if (prng_below(&g, 20) == 0) p->devices = 5 + (int)prng_below(&g, 4);
     p->agents = (unsigned)(prng_next(&g) & prng_next(&g));
+    if (p->trouble & TROUBLE_REFUSAL) p->agents |= 1u;
     p->users = 1 + (prng_below(&g, 4) == 0);
     int most = prng_below(&g, 10) == 0 ? SIM_STEPS_MAX : 60;
     p->count = 8 + (int)prng_below(&g, (uint64_t)(most - 8));

@@ -8,6 +8,7 @@
  *     model.c   what should come out of it       network.c what is on its way
  *     check.c   compares the two                 main.c    seeds, workers, shrinking
  *     run.c     from the first step to the end   template.c disks to begin with
+ *     conflict.c  what L5 says of a device
  */
 #ifndef SG_SIM_H
 #define SG_SIM_H
@@ -49,7 +50,8 @@ enum sim_trouble {
     TROUBLE_PURGE = 1 << 12,       /* deletes and history forgotten while devices sleep */
     TROUBLE_STREAM = 1 << 13,      /* live streams that break anywhere */
     TROUBLE_SETTLE = 1 << 14,      /* conflicts restored and dismissed on the way */
-    TROUBLE_COUNT = 15
+    TROUBLE_REFUSAL = 1 << 15,     /* agents that write what their token does not allow */
+    TROUBLE_COUNT = 16
 };
 
 enum sim_kind {
@@ -67,6 +69,7 @@ enum sim_kind {
     STEP_SKEW,
     STEP_TIME,
     STEP_ALTER,
+    STEP_DEFAULTS, /* rows put in while the table was not tracked */
     STEP_COPY,
     STEP_BACKUP,
     STEP_RESTORE,
@@ -138,6 +141,11 @@ typedef struct sim_device {
     unsigned generation; /* of the session: answers to an earlier one find nobody */
     unsigned request;    /* that it waits for; 0: none */
     int64_t skew_us;
+    int64_t asked_us; /* when it made the request it waits for */
+    bool timed;       /* it has heard the server's time since its clock was last touched */
+    bool writing;     /* what it does now may queue changes */
+    bool seeding;     /* … and they are defaults: nobody's */
+    int64_t reached;  /* where its cursor stood before it was told to ask for everything again */
     unsigned columns; /* a bit a field its table has */
     unsigned vague;   /* keys of which it is not known which of its own values it wrote over */
     int64_t known_n;  /* changes the model has been told of */
@@ -198,7 +206,7 @@ struct sim {
     int step;   /* at work; the number of steps at the end */
     bool loose; /* something happened after which only agreement is checked */
     bool purged;
-    bool settled_some;
+    bool put_back; /* the server was */
     sim_counters *counters;
     jmp_buf failed;
     char message[4000];
@@ -296,11 +304,25 @@ typedef bool sim_in(void *ctx, const sim_write *w);
 void sim_merge(const sim *s, sim_state *out, sim_in *in, void *ctx);
 int sim_key_of(const sim_device *d, const char *key);
 int sim_field_of(const char *name);
+const char *sim_field_name(int f);
+bool sim_is_alive(const sim_state *m, int key);
+int sim_value_in(const sim_state *m, int key, int f);
 
 /* check.c */
-/* The device's rows are what its cursor and its own changes say (L1, L2, L7, L10). */
+/* How far its database says it has got. */
+typedef struct sim_place {
+    int64_t seq, settled;
+    bool whole; /* a first hydration or a resync is over, or none was needed */
+} sim_place;
+sim_place sim_device_place(sim_device *d);
+/* The device's rows are what its cursor and its own changes say (L1, L2, L7, L10), and so are the
+ * conflicts it has raised (L5). */
 void sim_check_device(sim_device *d);
 /* Everything has been synced: all agree, and what was due was raised. */
 void sim_check_end(sim *s);
+
+/* conflict.c */
+/* The device at p, which holds `now`, has raised what is due by then, and nothing that is not (L5). */
+void sim_check_conflicts(sim_device *d, const sim_place *p, const sim_state *now);
 
 #endif

@@ -1,6 +1,7 @@
 #include "sim/sim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/memory.h"
@@ -90,6 +91,8 @@ static char *transaction(sim_device *d)
     sqlite3_str *sql = sqlite3_str_new(NULL);
     bool alone = prng_below(&s->g, 2) == 0;
     uint64_t who = d->agent ? 0 : prng_below(&s->g, 6);
+    /* An agent that does not say who it is: its change is taken for its person's, and refused. */
+    if (d->agent && (s->plan->trouble & TROUBLE_REFUSAL) && prng_below(&s->g, 5) == 0) who = 5;
     if (!alone) sqlite3_str_appendall(sql, "BEGIN;");
     if (who < 2) sqlite3_str_appendf(sql, "SELECT sigla_as('%s');", actors[who]);
     int count = alone ? 1 : 1 + (int)prng_below(&s->g, 4);
@@ -126,6 +129,7 @@ static void edit(sim_device *d)
     char *sql = transaction(d);
     sim_trace("device %d: %s", d->index, sql);
     arm_memory(d);
+    d->writing = true;
     int rc = sim_device_sql(d, sql);
     sqlite3_free(sql);
     if (rc != SQLITE_OK || sim_device_excused(d)) {
@@ -136,6 +140,7 @@ static void edit(sim_device *d)
     memory_fail(0, 0);
     sim_adopt(d);
     sim_check_device(d);
+    d->writing = false;
 }
 
 /* ---- programs and machines ---- */
@@ -186,6 +191,8 @@ static void skew(sim_device *d)
     if (prng_below(&s->g, 4) == 0) most = 3600 * SECOND_US;
     if (s->plan->trouble & TROUBLE_WILD_CLOCK) most = 30 * YEAR_US;
     d->skew_us = (int64_t)prng_below(&s->g, (uint64_t)(2 * most)) - most;
+    d->timed = false;
+    d->asked_us = 0; /* the answer that is on its way tells nothing of this clock */
     sim_trace("device %d: its clock is off by %lld us", d->index, (long long)d->skew_us);
 }
 
@@ -199,8 +206,8 @@ static void alter(sim_device *d)
 {
     unsigned bit = prng_below(&d->s->g, 2) == 0 ? 8 : 16;
     if (d->columns & bit) return;
-    int rc =
-        sim_device_sql(d, bit == 8 ? "ALTER TABLE t ADD COLUMN d" : "ALTER TABLE t ADD COLUMN e");
+    int rc = sim_device_sql(d, bit == 8 ? "ALTER TABLE t ADD COLUMN d; SELECT sigla_refresh()"
+                                        : "ALTER TABLE t ADD COLUMN e; SELECT sigla_refresh()");
     /* What a statement reads may change with it. */
     sqlite3_finalize(d->rows);
     d->rows = NULL;
@@ -210,6 +217,27 @@ static void alter(sim_device *d)
         d->columns |= bit;
     sim_adopt(d);
     sim_check_device(d);
+}
+
+/* As an app does that comes with some rows, and is told to track its table afterwards. */
+static bool put_defaults(sim_device *d)
+{
+    if (d->agent) return false; /* its token could not push them */
+    sqlite3_str *sql = sqlite3_str_new(NULL);
+    sqlite3_str_appendall(sql, "BEGIN; SELECT sigla_untrack('t');");
+    put_insert(d, sql, "INSERT OR IGNORE", (int)prng_below(&d->s->g, SIM_KEYS));
+    sqlite3_str_appendall(sql, "; SELECT sigla_track('t'); COMMIT");
+    char *text = sqlite3_str_finish(sql);
+    sim_trace("device %d: %s", d->index, text);
+    int64_t seq = sim_device_place(d).seq;
+    if (seq > d->reached) d->reached = seq;
+    d->writing = d->seeding = true;
+    if (sim_device_sql(d, text) != SQLITE_OK || sim_device_excused(d)) sim_device_recover(d);
+    sqlite3_free(text);
+    sim_adopt(d);
+    sim_check_device(d);
+    d->writing = d->seeding = false;
+    return true;
 }
 
 static bool copy(sim *s, sim_device *d)
@@ -270,7 +298,7 @@ static bool server_put_back(sim *s)
     disk_restore(SIM_SERVER_DISK, s->server.backup);
     s->server.epoch.id = prng_next(&s->g);
     sim_server_start(s);
-    s->loose = true;
+    s->loose = s->put_back = true;
     for (int i = 0; i < s->write_count; i++)
         if (s->writes[i].seq > s->server.backup_seq) s->writes[i].seq = 0;
     for (int i = 0; i < s->device_count; i++)
@@ -278,16 +306,47 @@ static bool server_put_back(sim *s)
     return true;
 }
 
+/* A value that was there already need not be written. */
+static bool is_there(const sim_device *d, const sim_state *m, const char *lost)
+{
+    int key = sim_key_of(d, lost);
+    return sim_is_alive(m, key) &&
+           sim_value_in(m, key, lost[3] - 'a') == (int)strtol(lost + 5, NULL, 10);
+}
+
+/* The value is there again, by a fresh edit of the person's. */
+static void check_restored(sim_device *d, const sim_state *before, const char *lost)
+{
+    if (is_there(d, before, lost)) return;
+    sim *s = d->s;
+    int key = sim_key_of(d, lost), f = lost[3] - 'a';
+    const sim_write *w = NULL;
+    for (int i = 0; i < s->write_count; i++)
+        if (s->writes[i].device == d->index && s->writes[i].key == key) w = &s->writes[i];
+    bool fresh = w != NULL && w->person && w->seq == 0 && (w->has >> f & 1);
+    if (!fresh || w->value[f] != (int)strtol(lost + 5, NULL, 10))
+        sim_fail(s, "L6: device %d has restored %.*s, and has not written it", d->index,
+                 (int)strcspn(lost, "\n"), lost);
+}
+
 static bool settle(sim_device *d)
 {
     int64_t id = sim_device_int(d, "SELECT id FROM sigla_conflicts LIMIT 1");
     if (id == 0) return false;
     char sql[60];
+    char *lost = sim_device_rows(d, "SELECT key,field,wasLocal FROM sigla_conflicts LIMIT 1");
+    sim_state before;
+    sim_view(d, sim_device_place(d).seq, NULL, &before);
     bool back = prng_below(&d->s->g, 2) == 0;
     snprintf(sql, sizeof sql, "SELECT sigla_%s(%lld)", back ? "restore" : "dismiss", (long long)id);
-    if (sim_device_sql(d, sql) != SQLITE_OK || sim_device_excused(d)) sim_device_recover(d);
+    d->writing = true;
+    bool done = sim_device_sql(d, sql) == SQLITE_OK && !sim_device_excused(d);
+    if (!done) sim_device_recover(d);
     sim_adopt(d);
+    if (done && back) check_restored(d, &before, lost);
+    sqlite3_free(lost);
     sim_check_device(d);
+    d->writing = false;
     return true;
 }
 
@@ -346,6 +405,8 @@ bool sim_do(sim *s, const sim_step *step)
     case STEP_ALTER:
         alter(d);
         return true;
+    case STEP_DEFAULTS:
+        return put_defaults(d);
     case STEP_COPY:
         return copy(s, d);
     case STEP_BACKUP:
