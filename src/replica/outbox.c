@@ -91,6 +91,8 @@ int sg_outbox_close(sg_outbox_writer *w, int err)
         int64_t at_us =
             w->r->capture.bottom ? SG_AT_BOTTOM_US : sg_clock_tick(&c.clock, sg_replica_now(w->r));
         int64_t first_n = c.next_n;
+        /* The newest row says how far the clock has got; one of the bottom stamp does not (L3). */
+        if (w->r->capture.bottom) sg_counters_store(w->r, &c, &err);
         for (size_t i = 0; i < w->part_count && err == SG_OK; i++)
             store_part(w, &w->parts[i], &c, at_us, &err);
         if (err == SG_OK && w->r->capture.first_n == 0) w->r->capture.first_n = first_n;

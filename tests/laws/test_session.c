@@ -225,6 +225,60 @@ static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(v
     assert_rows(b, WORLD_ROWS, "k1|2|2|of a newer schema\n");
 }
 
+/* ---- L3 ---- */
+
+/* Rows that are adopted take no time from the clock, and must not hide what it has given before. */
+static void L3_a_write_after_adopted_rows_is_above_those_before(void **state)
+{
+    device *a = synced(*state, WORLD_SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    device_exec(a, "CREATE TABLE u(id TEXT PRIMARY KEY); INSERT INTO u VALUES('old'); SELECT "
+                   "sigla_track('u')");
+    a->skew_us = -INT64_C(3600) * 1000000;
+    device_exec(a, "UPDATE t SET a=2 WHERE id='k1'");
+    assert_rows(a,
+                "SELECT x.at>y.at FROM sigla_marks('t','k1') x, sigla_marks('t','k1') y WHERE "
+                "x.field='a' AND y.field='b'",
+                "1\n");
+}
+
+/* ---- L8 ---- */
+
+/* Nobody has to write again for it, nor to wake anything. */
+static void L8_what_was_written_offline_goes_out_by_itself(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    for (int i = 0; i < 6; i++)
+        assert_true(device_step(a, FATE_LOST));
+    while (device_step(a, FATE_FINE))
+        continue;
+    device_sync(b);
+    assert_rows(b, WORLD_ROWS, "k1|1|1\n");
+}
+
+static void L8_an_edit_made_while_a_push_is_out_is_pushed_as_well(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    device_exec(a, "UPDATE t SET a='first' WHERE id='k1'");
+    sigla_action go;
+    sigla_session_wake(a->session);
+    assert_int_equal(sigla_session_next(a->session, &go), SIGLA_OK);
+    device_exec(a, "UPDATE t SET a='second' WHERE id='k1'");
+    sg_buf out;
+    sg_buf_init(&out, 1 << 20);
+    sg_slice body = sg_slice_of(go.body, go.body_bytes);
+    assert_int_equal(world_request(w, go.method, go.url, body, &out), 200);
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, out.p, out.n), SIGLA_OK);
+    sg_buf_deinit(&out);
+    assert_rows(a, "SELECT count(*) FROM sigla_pending", "1\n");
+    assert_level(a, b);
+    assert_rows(b, "SELECT a FROM t WHERE id='k1'", "second\n");
+}
+
 /* ---- L4 ---- */
 
 static void L7_pages_that_could_not_be_written_are_pulled_again(void **state)
@@ -961,6 +1015,9 @@ int main(void)
         T(L2_who_is_told_with_the_answer_lost_is_told_again),
         T(L2_a_lesser_insert_or_delete_is_told_too),
         T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
+        T(L3_a_write_after_adopted_rows_is_above_those_before),
+        T(L8_what_was_written_offline_goes_out_by_itself),
+        T(L8_an_edit_made_while_a_push_is_out_is_pushed_as_well),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
         T(L2_L19_who_deleted_in_vain_gets_its_own_fields_again),
         T(L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values),
