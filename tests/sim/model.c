@@ -162,7 +162,8 @@ static void supersede(sim_device *d, const sim_write *w)
     if (sim_device_uncertain(d) >> w->key & 1) d->vague |= 1u << w->key;
     for (int f = 0; f < SIM_FIELDS; f++) {
         const sim_write *by = seen.cells[w->key][f].by;
-        if (by != NULL && strict && d->timed && (w->has >> f & 1) && !sim_wins(w, by))
+        bool seen_by_all = by != NULL && !by->refused; /* a refused one is no stamp to follow */
+        if (seen_by_all && strict && d->timed && (w->has >> f & 1) && !sim_wins(w, by))
             sim_fail(d->s,
                      "L3: device %d has written change %lld under a stamp less than what it saw",
                      d->index, (long long)w->n);
@@ -190,7 +191,7 @@ static void check_stamp(sim_device *d, const sim_write *w)
     for (int i = 0; i < w - d->s->writes; i++) {
         const sim_write *o = &d->s->writes[i];
         bool later = o->at > w->at || (o->at == w->at && o->tx_last != w->tx_last);
-        if (o->device == d->index && o->n < w->n && later && !o->undone)
+        if (o->device == d->index && o->n < w->n && later && !o->undone && !o->refused)
             sim_fail(d->s, "L3: device %d: change %lld is not stamped after change %lld", d->index,
                      (long long)w->n, (long long)o->n);
     }

@@ -29,7 +29,7 @@ COPIED = ("src", "include", "tests", "apps/sigla", "apps/wasm/wasm.mk", "Makefil
 SKIPPED = {"node_modules", "corpus", "__pycache__"}
 LADDER = (300, 3000, 30000)  # seeds tried before it is given up, rung by rung
 FOUND_MOST = 3  # seeds listed of those that find a mutant
-RUN_S = 1200
+SIM_S, TEST_S = 1200, 120
 
 # ---- a copy of the tree for each worker ----
 
@@ -95,7 +95,7 @@ def run_seeds(verdict, program, first, last):
     try:
         done = subprocess.run(["nice", program, "--from", str(first), "--seeds",
                                str(last - first + 1), "--jobs", "1", "--most", "20"],
-                              capture_output=True, text=True, errors="replace", timeout=RUN_S)
+                              capture_output=True, text=True, errors="replace", timeout=SIM_S)
         output = done.stdout
     except subprocess.TimeoutExpired as e:
         output, wrong = (e.stdout or b"").decode("utf-8", "replace"), "it did not end"
@@ -121,7 +121,7 @@ def try_simulator(verdict, program, seeds):
 def try_test(verdict, program, test):
     try:
         done = subprocess.run(["nice", program], capture_output=True, text=True, errors="replace",
-                              timeout=RUN_S)
+                              timeout=TEST_S)
     except subprocess.TimeoutExpired:
         verdict.message = "it did not end"
         return

@@ -100,23 +100,23 @@ static void note(sim *s, sim_device *from, const sg_push *p)
         }
 }
 
-/* The time a committed change was given instead of its own; nobody has been told of it yet. */
-static int look_up_time(sim *s, sim_device *from, const sim_sent *what, int64_t seq)
+/* A change is committed under that number: this one, perhaps under another time, which nobody has been
+ * told yet; or one that another copy of the database has sent. */
+static int look_up_committed(sim *s, sim_device *from, const sim_sent *what, int64_t seq)
 {
     const sg_store_ops *ops = s->server.store.ops;
     sg_history_row row;
-    sg_history h = {0};
+    sg_history h = {.at_us = what->at};
     bool found;
     sg_arena arena;
     sg_arena_init(&arena);
     int err = ops->get_history(ops->writer_view(s->server.writer), seq, &row, &found);
     if (err == SG_OK && found) err = sg_history_unpack(&h, row.data, &arena);
-    if (err == SG_OK && h.restamped) {
-        int64_t at = h.at_us;
-        for (size_t i = 0; i < h.count; i++)
-            if (h.fields[i].at_us > at) at = h.fields[i].at_us;
-        sim_restamped(s, from, what, at);
-    }
+    int64_t at = h.at_us;
+    for (size_t i = 0; i < h.count; i++)
+        if (h.fields[i].at_us > at) at = h.fields[i].at_us;
+    if (err == SG_OK && h.restamped) sim_restamped(s, from, what, at);
+    if (err == SG_OK && (h.restamped || h.at_us == what->at)) sim_committed(s, from, what, seq);
     sg_arena_deinit(&arena);
     return err;
 }
@@ -142,10 +142,8 @@ static void look_up(sim *s, sim_device *from, const sg_push *p)
         if (n > state.max_n) continue;
         err = ops->answered(v->writer, &state, n, &was);
         sim_sent what = sent(p, n);
-        if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0) {
-            err = look_up_time(s, from, &what, was.seq + n - was.n);
-            sim_committed(s, from, &what, was.seq + n - was.n);
-        }
+        if (err == SG_OK && was.kind == SG_ANSWER_ACK && was.seq != 0)
+            err = look_up_committed(s, from, &what, was.seq + n - was.n);
         if (err == SG_OK && was.kind == SG_ANSWER_REFUSED) sim_refused(s, from, &what, was.message);
     }
     ops->rollback(v->writer);
