@@ -13,7 +13,7 @@ packages_of() {
         ;;
     demo) echo python3 ;;
     test)
-        echo python3 libcmocka-dev libjansson-dev sqlite3 curl clang-14 lld-14 \
+        echo python3 libcmocka-dev libjansson-dev sqlite3 curl spin clang-14 lld-14 \
             libclang-rt-14-dev-wasm32 wasi-libc ca-certificates clang-format-14
         have_node || echo nodejs npm
         ;;
