@@ -9,8 +9,7 @@ static const char *const statements[] = {SG_SQLITE_STATEMENTS(SQL)};
 #define BUSY_TIMEOUT_MS 5000
 
 /* Damage is reported, not trusted; a commit is on the disk when it returns (L1). */
-static const char pragmas[] = "PRAGMA journal_mode = WAL;"
-                              "PRAGMA synchronous = FULL;"
+static const char pragmas[] = "PRAGMA synchronous = FULL;"
                               "PRAGMA temp_store = MEMORY;"
                               "PRAGMA cell_size_check = ON;"
                               "PRAGMA trusted_schema = OFF;"

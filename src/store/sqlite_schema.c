@@ -68,13 +68,22 @@ static int64_t stored_version(sg_sqlite *c, int *err)
     return version;
 }
 
+static int64_t usable_version(sg_sqlite *c, int *err)
+{
+    int64_t version = stored_version(c, err);
+    if (*err == SG_OK && version > SCHEMA_VERSION) *err = SG_TOONEW;
+    return version;
+}
+
 int sg_sqlite_schema(sg_sqlite *c)
 {
     int err = SG_OK;
+    /* What is not ours to use stays as it is: the journal's mode is written into the file. */
+    (void)usable_version(c, &err);
+    sg_sqlite_exec(c, "PRAGMA journal_mode = WAL", &err);
     sg_sqlite_exec(c, "BEGIN IMMEDIATE", &err);
-    int64_t version = stored_version(c, &err);
-    if (err == SG_OK && version > SCHEMA_VERSION) err = SG_TOONEW;
-    if (version == 0) sg_sqlite_exec(c, schema, &err);
+    int64_t version = usable_version(c, &err);
+    if (err == SG_OK && version == 0) sg_sqlite_exec(c, schema, &err);
     sg_sqlite_exec(c, "COMMIT", &err);
     if (err != SG_OK) (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
     return err;
