@@ -43,6 +43,8 @@ EARLY = 0.15  # how often what was killed is killed once more while it starts
 EARLY_S = 0.03
 ONCE = 0.3  # how often a device syncs once and again rather than follow
 ONCE_CODES = 0, 3  # the server may be away
+LOCKED_CODE = 5  # on a busy machine a writer may hold its file for longer than a sync waits
+LOCKED = "database is locked", "database is busy"
 
 
 class Broken(AssertionError):
@@ -135,9 +137,11 @@ class Machine:
         child.kill()
 
     def ended(self, child):
-        """A program has ended without being killed: only a sync that is made once may."""
+        """A program has ended without being killed: a sync may, that is made once or found no way in."""
         code, text = child.forget()
-        if child is not self.sync or self.watches or code not in ONCE_CODES:
+        locked_out = code == LOCKED_CODE and any(words in text for words in LOCKED)
+        done = not self.watches and code in ONCE_CODES
+        if child is not self.sync or not (done or locked_out):
             raise Broken(f"a program of device {self.index} ended with {code}: {text}")
         self.start_sync()
 

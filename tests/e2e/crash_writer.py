@@ -22,7 +22,7 @@ USER = "ann"
 DEVICES_MAX = 6
 KEPT = 12  # transactions whose entries are kept
 LARGE = 7, 1 << 20  # entries of a large transaction, bytes of each: too much for one request
-LARGE_EVERY = 200  # transactions
+LARGE_EVERY = 500  # transactions
 SLOT_S = 0.5  # so long devices fight over one shared value
 PAUSE_S = 0.03  # between two transactions, at most
 

@@ -177,4 +177,6 @@ class Socket(Listener):
 
 def masked(text):
     """A text frame as clients send it; a mask of zeros leaves the bytes as they are."""
+    if len(text) < 126:
+        return struct.pack("!BB", 0x81, 0x80 | len(text)) + bytes(4) + text
     return struct.pack("!BBH", 0x81, 0x80 | 126, len(text)) + bytes(4) + text
