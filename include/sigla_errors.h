@@ -47,6 +47,7 @@
     X(NOTTRACKED, "not_tracked", 0, 0, "the table is not tracked")                                 \
     X(OTHERUSER, "other_user", 0, 0, "the database belongs to another user")                       \
     X(NOTINIT, "not_initialised", 0, 0, "the database is not prepared for sync")                   \
-    X(MISUSE, "misuse", 0, 0, "the call is not allowed here")
+    X(MISUSE, "misuse", 0, 0, "the call is not allowed here")                                      \
+    X(INTERRUPTED, "interrupted", 503, 1, "it was interrupted before it was done")
 
 #endif

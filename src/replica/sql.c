@@ -14,6 +14,8 @@ int sg_sql_error(int sqlite_code)
         return SG_BUSY;
     case SQLITE_FULL:
         return SG_FULL;
+    case SQLITE_INTERRUPT:
+        return SG_INTERRUPTED;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
@@ -41,6 +43,8 @@ int sg_sql_code(int err)
         return SQLITE_BUSY;
     case SG_FULL:
         return SQLITE_FULL;
+    case SG_INTERRUPTED:
+        return SQLITE_INTERRUPT;
     case SG_IO:
         return SQLITE_IOERR;
     case SG_CORRUPT:

@@ -41,6 +41,8 @@ int sg_sqlite_error(int code)
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return SG_IO;
+    case SQLITE_INTERRUPT:
+        return SG_INTERRUPTED;
     case SQLITE_TOOBIG:
         return SG_LIMIT;
     default:
