@@ -51,6 +51,8 @@ static int read_args(sg_replica *r, sg_slice json, init_args *a)
         ok = to->err == SG_OK;
     }
     if (ok && sg_json_end(&j)) return SG_OK;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (members[i].to->err == SG_NOMEM) return SG_NOMEM;
     return sg_replica_fail(r, SG_BADREQUEST,
                            "sigla_init() takes JSON: {\"server\":URL, \"token\":JWT, \"user\":NAME"
                            "[, \"displayName\":…]}");
@@ -141,7 +143,7 @@ int sg_identity_read(sg_replica *r, sg_slice key, sg_buf *out)
 {
     static const char *const texts[] = {"server", "token", "user"};
     int err = SG_OK;
-    if (!sg_replica_installed(r)) return SG_OK;
+    if (!sg_replica_installed(r, &err)) return err;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!sg_slice_eq(key, sg_slice_str(texts[i]))) continue;
         (void)sg_state_text(r, texts[i], out, &err);

@@ -129,8 +129,9 @@ static void put_op(sg_replica *r, sg_rows *rows, const sg_outbox_row *row, int64
 
 static int load_if_installed(sg_replica *r, bool *there)
 {
-    *there = sg_replica_installed(r);
-    return *there ? sg_tables_load(r) : SG_OK;
+    int err = SG_OK;
+    *there = sg_replica_installed(r, &err);
+    return *there ? sg_tables_load(r) : err;
 }
 
 static int fill_pending(sg_replica *r, sg_rows *rows, int argc, sqlite3_value **argv)

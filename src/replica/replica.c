@@ -144,13 +144,12 @@ void sg_replica_forget(sg_replica *r)
     r->installed = false;
 }
 
-bool sg_replica_installed(sg_replica *r)
+bool sg_replica_installed(sg_replica *r, int *err)
 {
-    if (r->installed) return true;
+    if (*err != SG_OK || r->installed) return *err == SG_OK;
     sqlite3_stmt *s = NULL;
-    int err = SG_OK;
-    sg_sql_prepare(r->db, &s, "SELECT 1 FROM main.sqlite_schema WHERE name='sigla_state'", &err);
-    r->installed = err == SG_OK && sg_sql_row(s, &err);
+    sg_sql_prepare(r->db, &s, "SELECT 1 FROM main.sqlite_schema WHERE name='sigla_state'", err);
+    r->installed = sg_sql_row(s, err);
     sqlite3_finalize(s);
     return r->installed;
 }
@@ -179,10 +178,10 @@ static void create(sg_replica *r, int *err)
 int sg_replica_install(sg_replica *r)
 {
     int err = SG_OK;
-    if (!sg_replica_installed(r)) {
-        err = sg_replica_begin(r);
+    if (!sg_replica_installed(r, &err)) {
+        if (err == SG_OK) err = sg_replica_begin(r);
         if (err != SG_OK) return err;
-        if (!sg_replica_installed(r)) create(r, &err);
+        if (!sg_replica_installed(r, &err)) create(r, &err);
         return sg_replica_end(r, err);
     }
     int64_t format = sg_state_int(r, "format", 0, &err);
@@ -306,10 +305,11 @@ int sigla_register(struct sqlite3 *db)
     if (r != NULL && r->ready) return SIGLA_OK;
     int err = r == NULL ? attach(db, &r) : SG_OK;
     if (err == SG_OK) err = register_all(r);
-    if (err != SG_OK || !sg_replica_installed(r)) return err;
     /* New columns may have come while Sigla was not there to see; a locked or read-only database is
      * looked at later. */
-    err = sg_replica_install(r);
-    if (err == SG_OK) (void)sg_refresh(r);
+    if (sg_replica_installed(r, &err)) {
+        err = sg_replica_install(r);
+        if (err == SG_OK) (void)sg_refresh(r);
+    }
     return err == SG_BUSY || err == SG_IO ? SG_OK : err;
 }

@@ -125,8 +125,8 @@ sg_replica *sg_replica_of(sqlite3 *db);
 sqlite3_stmt *sg_replica_stmt(sg_replica *r, enum sg_stmt which, int *err);
 /* Create Sigla's tables if they are missing; SG_CORRUPT if they are of a newer format. */
 int sg_replica_install(sg_replica *r);
-/* True if Sigla's tables are in the database (looked up once). */
-bool sg_replica_installed(sg_replica *r);
+/* True if Sigla's tables are in the database (looked up once); false after an error. */
+bool sg_replica_installed(sg_replica *r, int *err);
 /* A rollback may have undone what the caches hold. */
 void sg_replica_forget(sg_replica *r);
 /* The same, of interned ids alone: tables and their statements stay. */

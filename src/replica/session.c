@@ -48,8 +48,8 @@ static void init_buffers(sigla_session *s)
 static void prepare(sigla_session *s, int *err)
 {
     sg_replica *r = s->r;
-    if (!sg_replica_installed(r)) {
-        *err = sg_replica_fail(r, SG_NOTINIT,
+    if (!sg_replica_installed(r, err)) {
+        if (*err == SG_OK) *err = sg_replica_fail(r, SG_NOTINIT,
                                "the database is not prepared for sync: SELECT sigla_init(…), or "
                                "sigla init FILE");
         return;

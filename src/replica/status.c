@@ -75,7 +75,7 @@ int sg_status(sg_replica *r, sg_buf *out)
     sg_jsonw_init(&w, out);
     sg_jsonw_object(&w);
     sg_jsonw_kstr(&w, "version", SG_LIT(SIGLA_VERSION));
-    bool installed = sg_replica_installed(r);
+    bool installed = sg_replica_installed(r, &err);
     sg_jsonw_kbool(&w, "initialised", installed);
     if (installed) {
         put_text(r, &w, "user", "user", &err);

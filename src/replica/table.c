@@ -204,7 +204,8 @@ static int64_t schema_version(sg_replica *r, int *err)
 int sg_tables_load(sg_replica *r)
 {
     int err = SG_OK;
-    if (!sg_replica_installed(r)) return sg_replica_fail(r, SG_NOTTRACKED, "no table is tracked");
+    if (!sg_replica_installed(r, &err))
+        return err != SG_OK ? err : sg_replica_fail(r, SG_NOTTRACKED, "no table is tracked");
     int64_t version = schema_version(r, &err);
     if (err != SG_OK || version == r->schema_version) return err;
     sg_tables_clear(r);
