@@ -282,13 +282,14 @@ int sg_ack_new_client(sg_replica *r)
     return sg_replica_end(r, err);
 }
 
-void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int *err)
+void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int64_t given_us, int *err)
 {
     if (*err != SG_OK || a->server_us <= 0) return;
     sg_counters c = sg_counters_load(r, err);
     int64_t offset_us = c.clock.offset_us;
     bool beyond = sg_clock_correct(&c.clock, a);
     if (beyond) {
+        sg_clock_follow(&c.clock, given_us, a->answered_us);
         int64_t limit_us = sg_clock_now(&c.clock, a->answered_us) + SG_CLOCK_BOUND_US;
         remark_pending(r, sg_self_client(r, err), limit_us, &c, err);
     }

@@ -20,7 +20,8 @@ void sg_ack_refuse(sg_replica *r, sg_app *app, int64_t n, int code, sg_slice mes
 int sg_ack_retry(sg_replica *r, int64_t n);
 /* Somebody else pushes under our client id: take a new one, and keep all that is pending (L13). */
 int sg_ack_new_client(sg_replica *r);
-/* The server's time: correct the clock, renew stamps of pending changes beyond the bound (L14). */
-void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int *err);
+/* The server's time: correct the clock, renew stamps of pending changes beyond the bound (L14), above
+ * given_us, the greatest time that the same answer gives to changes sent before them; 0: none (L3). */
+void sg_ack_server_time(sg_replica *r, const sg_clock_answer *a, int64_t given_us, int *err);
 
 #endif

@@ -156,7 +156,10 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
 static void learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, int *err)
 {
     sg_clock_answer a = {page->server_us, asked_us, sg_replica_now(s->r)};
-    sg_ack_server_time(s->r, &a, err);
+    int64_t given_us = 0;
+    for (size_t i = 0; i < page->restamped_count; i++)
+        if (page->restamped[i].at_us > given_us) given_us = page->restamped[i].at_us;
+    sg_ack_server_time(s->r, &a, given_us, err);
     if (page->server_us > 0) sg_journal_expire(s->r, page->server_us, err);
 }
 

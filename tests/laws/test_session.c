@@ -240,6 +240,33 @@ static void L3_a_write_after_adopted_rows_is_above_those_before(void **state)
                 "1\n");
 }
 
+/* Its clock comes back with the answer, and what waits gets a new time: above those that the answer
+ * gives to what was sent before it. */
+static void L3_L14_what_waits_stays_above_what_was_given_a_time(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    a->skew_us = INT64_C(1000) * 1000000;
+    /* As many as the microseconds that asking takes. */
+    device_exec(a, "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE "
+                   "i<3000) INSERT INTO t SELECT 'n'||i, i, 'x' FROM n;"
+                   "UPDATE t SET a='first' WHERE id='k1'; COMMIT");
+    sigla_action go;
+    sigla_session_wake(a->session);
+    assert_int_equal(sigla_session_next(a->session, &go), SIGLA_OK);
+    device_exec(a, "UPDATE t SET a='last' WHERE id='k1'");
+    sg_buf out;
+    sg_buf_init(&out, 1 << 20);
+    sg_slice body = sg_slice_of(go.body, go.body_bytes);
+    assert_int_equal(world_request(w, go.method, go.url, body, &out), 200);
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, out.p, out.n), SIGLA_OK);
+    sg_buf_deinit(&out);
+    assert_level(a, b);
+    assert_rows(b, "SELECT a FROM t WHERE id='k1'", "last\n");
+    assert_rows(a, "SELECT * FROM sigla_conflicts", "");
+}
+
 /* ---- L8 ---- */
 
 /* Nobody has to write again for it, nor to wake anything. */
@@ -1014,6 +1041,7 @@ int main(void)
         T(L2_a_lesser_insert_or_delete_is_told_too),
         T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L3_a_write_after_adopted_rows_is_above_those_before),
+        T(L3_L14_what_waits_stays_above_what_was_given_a_time),
         T(L8_what_was_written_offline_goes_out_by_itself),
         T(L8_an_edit_made_while_a_push_is_out_is_pushed_as_well),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
