@@ -376,6 +376,18 @@ static void L5_a_base_that_is_not_sent_is_derived(void **state)
     r = pull(w, cursor);
     sync_assert_json(r, "serverChanges.1.fields.title.2", "[3]");
     json_decref(r);
+    /* A cursor past it, and still written before it was there. */
+    push_quietly(w, "c1", INSERT(3, "c", "Tea", T1)); /* seq 5 */
+    r = pull(w, cursor);
+    json_decref(sync_post(
+        w, w->ann, 200, "/sync/todo",
+        "{'clientId':'old','since':'%s','changes':[{'table':'tasks','id':'c','op':'update',"
+        "'fields':{'title':{'value':'Milk','at':'" T2 "'}}}]}",
+        sync_text(r, "syncedUntil")));
+    json_decref(r);
+    r = pull(w, cursor);
+    sync_assert_json(r, "serverChanges.2.fields.title.2", "[5]");
+    json_decref(r);
 }
 
 static void L14_a_stamp_beyond_the_bound_is_renewed_alone(void **state)

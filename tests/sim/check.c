@@ -176,6 +176,17 @@ static void read_texts(sim_device *d, unsigned columns, texts *out)
     texts_end(out);
 }
 
+/* The rest of a, or of b if that has more, from the first line on in which they differ. */
+static const char *first_difference(const char *a, const char *b)
+{
+    while (*a != '\0' && strcspn(a, "\n") == strcspn(b, "\n") &&
+           strncmp(a, b, strcspn(a, "\n")) == 0) {
+        a += strcspn(a, "\n") + 1;
+        b += strcspn(b, "\n") + 1;
+    }
+    return *a != '\0' ? a : b;
+}
+
 /* ---- which law a record breaks that is not what it should be ---- */
 
 static bool is_at(sim_device *d, int key, const char *have, int64_t cursor)
@@ -232,12 +243,15 @@ static bool own_restamped(const sim_device *d, int key)
 }
 
 /* As far as one look can tell. */
-static const char *law_of(sim_device *d, int key, const char *have, int64_t cursor)
+static const char *law_of(sim_device *d, int key, const char *want, const char *have,
+                          int64_t cursor)
 {
     if (d->writing) return "L1";
+    const char *line = first_difference(want, have);
+    if ((line[0] == 'd' || line[0] == 'e') && line[1] == '|') return "L2 L19";
     for (int i = 0; i < d->s->write_count; i++) {
         int64_t seq = d->s->writes[i].seq;
-        if (seq != 0 && is_at(d, key, have, seq)) return seq > cursor ? "L1 L7" : "L7";
+        if (seq != 0 && is_at(d, key, have, seq)) return seq > cursor ? "L1 L7" : "L2 L7";
     }
     if (swallowed(d, key, have, cursor)) return "L10";
     return own_restamped(d, key) ? "L2 L14" : "L2 L3";
@@ -252,7 +266,8 @@ static void compare_view(sim_device *d, const sim_state *m, unsigned but, int64_
         if ((but >> (d->user * SIM_KEYS + k) & 1) || strcmp(want.text[k], have.text[k]) == 0)
             continue;
         sim_fail(d->s, "%s: device %d should hold of k%d\n%sand holds\n%s",
-                 law_of(d, k, have.text[k], cursor), d->index, k, want.text[k], have.text[k]);
+                 law_of(d, k, want.text[k], have.text[k], cursor), d->index, k, want.text[k],
+                 have.text[k]);
     }
     texts_free(&want);
     texts_free(&have);
@@ -324,16 +339,6 @@ static char *without_keys(const sim_device *d, char *text, unsigned but)
     sqlite3_free(text);
     char *kept = sqlite3_str_finish(out);
     return kept != NULL ? kept : sqlite3_mprintf("");
-}
-
-static const char *first_difference(const char *a, const char *b)
-{
-    while (*a != '\0' && strcspn(a, "\n") == strcspn(b, "\n") &&
-           strncmp(a, b, strcspn(a, "\n")) == 0) {
-        a += strcspn(a, "\n") + 1;
-        b += strcspn(b, "\n") + 1;
-    }
-    return *a != '\0' ? a : b;
 }
 
 static unsigned refused_keys(const sim_device *d)

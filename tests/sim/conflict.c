@@ -107,17 +107,17 @@ static const sim_write *write_of(const sim_device *d, int key, int f, int64_t n)
     return NULL;
 }
 
-/* Each line of `raised` is k|field|value|n. What is found there is taken out of what is due. */
+/* Each line of `raised` is k|field|n|value. What is found there is taken out of what is due. */
 static void check_raised(sim_device *d, const char *raised, unsigned vague, const sim_place *p,
                          const sim_state *now, verdicts *v)
 {
     sim *s = d->s;
     for (const char *line = raised; *line != '\0'; line += strcspn(line, "\n") + 1) {
         int length = (int)strcspn(line, "\n");
-        int key = sim_key_of(d, line), f = line[3] - 'a', value = 0;
+        int key = sim_key_of(d, line), f = line[3] - 'a', value = 0; /* and of null */
         long long n = 0;
         if (vague >> key & 1) continue;
-        sim_need(s, f >= 0 && f < SIM_FIELDS && sscanf(line + 5, "%d|%lld", &value, &n) == 2);
+        sim_need(s, sscanf(line + 5, "%lld|%d", &n, &value) >= 1);
         const sim_write *w = write_of(d, key, f, n);
         bool may = w != NULL && (v->may[w - s->writes] >> f & 1) && is_open(w, f, p, now);
         if (!may)
@@ -161,7 +161,7 @@ void sim_check_conflicts(sim_device *d, const sim_place *p, const sim_state *now
     if (!all_folded(d)) return;
     judge(d->s, d->user, p->seq, &v);
     unsigned vague = d->vague | sim_device_uncertain(d);
-    char *raised = sim_device_rows(d, "SELECT c.key,c.field,c.wasLocal,j.n FROM sigla_conflicts c "
+    char *raised = sim_device_rows(d, "SELECT c.key,c.field,j.n,c.wasLocal FROM sigla_conflicts c "
                                       "JOIN sigla_journal j USING(id)");
     char *settled = sim_device_rows(
         d, "SELECT c.key,c.field,j.n FROM sigla_conflicts(1) c JOIN sigla_journal j USING(id) "

@@ -54,7 +54,7 @@ bool sim_device_open(sim_device *d)
         return true;
     }
     if (!sim_device_excused(d))
-        sim_fail(d->s, "device %d does not open: %s, %s", d->index, sqlite3_errmsg(d->db),
+        sim_fail(d->s, "L1: device %d does not open: %s, %s", d->index, sqlite3_errmsg(d->db),
                  sigla_error_text(err));
     sim_device_close(d);
     return false;
@@ -161,7 +161,7 @@ void sim_device_recover(sim_device *d)
         if (d->db != NULL && sqlite3_get_autocommit(d->db) == 0)
             sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    if (d->db == NULL && !sim_device_open(d)) sim_fail(s, "device %d is gone", d->index);
+    if (d->db == NULL && !sim_device_open(d)) sim_fail(s, "L1: device %d is gone", d->index);
     if (lost_commits) {
         sim_device_forget(d);
         return;
@@ -174,10 +174,10 @@ void sim_device_recover(sim_device *d)
 
 int sim_device_sql(sim_device *d, const char *sql)
 {
-    d->s->now_us += 1000;
+    d->s->now_us += d->s->tick_us;
     int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
     if (rc != SQLITE_OK && !sim_device_excused(d))
-        sim_fail(d->s, "device %d: %s: %s", d->index, sql, sqlite3_errmsg(d->db));
+        sim_fail(d->s, "L1: device %d: %s: %s", d->index, sql, sqlite3_errmsg(d->db));
     return rc;
 }
 

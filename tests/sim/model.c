@@ -130,7 +130,7 @@ static void read_client(sim_device *d)
     sqlite3_reset(d->self);
     if (d->client[0] != '\0' && strcmp(client, d->client) != 0) {
         s->counters->copies_found++;
-        if (!d->loose && !s->loose) sim_fail(s, "device %d takes itself for a copy", d->index);
+        if (!d->loose && !s->loose) sim_fail(s, "L13: device %d takes itself for a copy", d->index);
         for (int i = 0; i < s->write_count; i++) {
             sim_write *w = &s->writes[i];
             if (w->device == d->index && w->seq == 0) w->undone = true;
@@ -144,29 +144,45 @@ static bool was_there(const sim_state *m, int key)
     return m->life[key] != NULL || sim_is_alive(m, key);
 }
 
+/* What a device has just written over what it saw: `seen`, of which `hidden` keys not all. */
+static void check_written(const sim_device *d, const sim_write *w, const sim_state *seen,
+                          unsigned hidden)
+{
+    sim *s = d->s;
+    if (!d->writing || d->loose || s->loose) return;
+    if (d->seeding && (w->person || (!was_there(seen, w->key) && w->at != 0)))
+        sim_fail(s, "L4: device %d writes a default as change %lld under the time %lld", d->index,
+                 (long long)w->n, (long long)w->at);
+    for (int f = 0; f < SIM_FIELDS && d->timed && !(hidden >> w->key & 1); f++) {
+        const sim_write *by = seen->cells[w->key][f].by;
+        if (!(w->has >> f & 1) || by == NULL || by->refused || sim_wins(w, by)) continue;
+        sim_fail(s, "L3: device %d has written change %lld under a stamp less than what it saw",
+                 d->index, (long long)w->n);
+    }
+}
+
+/* The base is what the writer had applied; who asks for everything anew has it all the same. */
+static void check_base(const sim_device *d, const sim_write *w, int64_t cursor)
+{
+    if (!d->writing || d->seeding || d->loose || d->s->loose || w->base == cursor) return;
+    sim_fail(d->s, "L5: change %lld of device %d has base %lld, and its cursor was at %lld",
+             (long long)w->n, d->index, (long long)w->base, (long long)cursor);
+}
+
 /* What it overwrites is superseded if it is its own: nobody has lost it then. */
 static void supersede(sim_device *d, const sim_write *w)
 {
     sim_state seen;
     int64_t cursor = sim_device_place(d).seq;
+    unsigned hidden = sim_device_uncertain(d);
     sim_view(d, cursor > d->reached ? cursor : d->reached, w, &seen);
-    bool strict = d->writing && !d->loose && !d->s->loose;
-    if (strict && !d->seeding && w->base != cursor)
-        sim_fail(d->s, "L5: change %lld of device %d has base %lld, and its cursor was at %lld",
-                 (long long)w->n, d->index, (long long)w->base, (long long)cursor);
+    check_base(d, w, cursor);
+    check_written(d, w, &seen, hidden);
     const sim_write *life = seen.life[w->key];
-    if (d->seeding && strict && (w->person || (!was_there(&seen, w->key) && w->at != 0)))
-        sim_fail(d->s, "L4: device %d writes a default as change %lld under the time %lld",
-                 d->index, (long long)w->n, (long long)w->at);
     if (life != NULL && life->op == 'd') return;
-    if (sim_device_uncertain(d) >> w->key & 1) d->vague |= 1u << w->key;
+    if (hidden >> w->key & 1) d->vague |= 1u << w->key;
     for (int f = 0; f < SIM_FIELDS; f++) {
         const sim_write *by = seen.cells[w->key][f].by;
-        bool seen_by_all = by != NULL && !by->refused; /* a refused one is no stamp to follow */
-        if (seen_by_all && strict && d->timed && (w->has >> f & 1) && !sim_wins(w, by))
-            sim_fail(d->s,
-                     "L3: device %d has written change %lld under a stamp less than what it saw",
-                     d->index, (long long)w->n);
         if (by == NULL || by->device != d->index) continue;
         if (w->op == 'd' || (w->has >> f & 1))
             d->s->writes[by - d->s->writes].superseded |= 1u << f;
@@ -272,7 +288,7 @@ static sim_write *decided(sim *s, sim_device *d, const sim_sent *what)
         if (w->at == what->at || best == NULL || (best->at != what->at && best->undone)) best = w;
     }
     if (best == NULL)
-        sim_fail(s, "the server speaks of change %lld, which device %d has not made",
+        sim_fail(s, "L8: the server speaks of change %lld, which device %d has not made",
                  (long long)what->n, d->index);
     return best;
 }
@@ -294,6 +310,18 @@ void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq)
     if (w->seq == 0) w->seq = seq;
 }
 
+/* A clock that was wrong must not turn the order of one's own edits (L3). */
+static void check_own_order(sim *s, const sim_write *w, int64_t at)
+{
+    for (int i = 0; i < s->write_count; i++) {
+        const sim_write *o = &s->writes[i];
+        if (o->device != w->device || o->key != w->key || o->undone || o->seq == 0) continue;
+        if (o->n < w->n && (o->has & w->has) != 0 && o->at >= at)
+            sim_fail(s, "L3: change %lld of device %d is given a time before its change %lld",
+                     (long long)w->n, w->device, (long long)o->n);
+    }
+}
+
 void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
 {
     sim_write *w = decided(s, d, what);
@@ -301,6 +329,7 @@ void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
     if (!w->restamped && !sg_clock_beyond(w->at, s->now_us) && !s->loose)
         sim_fail(s, "L14: change %lld of device %d got another time without need", (long long)w->n,
                  d->index);
+    if (!w->restamped && !d->loose && !s->loose) check_own_order(s, w, at);
     w->restamped = true;
     w->at = at;
 }

@@ -20,13 +20,16 @@ class Mutant(NamedTuple):
 MUTANTS = [
     Mutant("outbox-after-the-commit", "L1", "src/replica/transaction.c",
            "    if (r->capture.count == r->capture.flushed) return SQLITE_OK;\n",
-           "    if (r->capture.count < 4) return SQLITE_OK;\n"),
+           "    if (r->capture.count < 4) return SQLITE_OK;\n",
+           "sim "
+           "unit/test_capture_crash:test_L1_a_crash_at_any_write"),
     Mutant("savepoints-forgotten", "L1", "src/replica/transaction.c",
            "    c->count = then.count;\n",
            ""),
     Mutant("transactions-cut-at-the-device", "L1", "src/replica/push.c",
            ".tx_last = row->tx_last,",
-           ".tx_last = n,"),
+           ".tx_last = n,",
+           "laws/test_session:L1_a_large_transaction_is_pushed_in_parts_and_seen_whole"),
     Mutant("transactions-torn-at-the-server", "L1", "src/server/apply.c",
            "return in->c.n != 0 && in->c.tx_last > p->last_n;",
            "return in->c.n < 0 && p != NULL;",
@@ -59,7 +62,8 @@ MUTANTS = [
            "laws/test_session:L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told"),
     Mutant("deleted-in-vain-not-told", "L2", "src/core/merge.c",
            "bool shown = c->op == SG_OP_DELETE || shows_its_own(&r->life, in);",
-           "bool shown = shows_its_own(&r->life, in);"),
+           "bool shown = shows_its_own(&r->life, in);",
+           "laws/test_session:L2_L19_who_deleted_in_vain_gets_its_own_fields_again"),
     Mutant("waited-while-it-went-and-came-not-told", "L2", "src/core/merge.c",
            "    if (m->revived_seq > in->base) r->again_seq = in->seq;\n",
            "",
@@ -80,25 +84,30 @@ MUTANTS = [
            "    return (a->n"),
     Mutant("arrival-order-wins", "L2 L3", "src/core/merge.c",
            "return c > 0 ? SG_MERGE_TAKE : SG_MERGE_KEEP;",
-           "return SG_MERGE_TAKE;"),
+           "return SG_MERGE_TAKE;",
+           "sim "
+           "http/test_sync_push:L3_the_greater_stamp_wins_in_any_order"),
     Mutant("clock-does-not-tick", "L3", "src/core/clock.c",
            "c->last_us = now > c->last_us ? now : clamp(c->last_us, 0, SG_AT_MAX_US - 1) + 1;",
            "c->last_us = now;"),
     Mutant("restamp-turns-own-order", "L3", "src/server/chunk_merge.c",
            "    if (above_us > a->clock.last_us) a->clock.last_us = above_us;\n",
-           "    (void)above_us;\n",
-           "http/test_sync_push:L14_a_stamp_beyond_the_bound_is_renewed_alone"),
+           "    (void)above_us;\n"),
     Mutant("defaults-under-a-real-time", "L4", "src/replica/outbox.c",
            "w->r->capture.bottom ? SG_AT_BOTTOM_US : sg_clock_tick(&c.clock, "
            "sg_replica_now(w->r));",
-           "sg_clock_tick(&c.clock, sg_replica_now(w->r));"),
+           "sg_clock_tick(&c.clock, sg_replica_now(w->r));",
+           "sim "
+           "laws/test_session:L4_rows_that_were_there_before_tracking_never_overwrite"),
     Mutant("defaults-as-a-persons", "L4", "src/replica/reconcile.c",
            "        if (!c->rec.exists)\n"
            "            *err = sg_capture_row(c->r, c->t, "
            "sg_buf_view(&c->key), SG_ACTOR_MIGRATION);",
            "        if (!c->rec.exists)\n"
            "            *err = sg_capture_row(c->r, c->t, "
-           "sg_buf_view(&c->key), sg_actor_current(c->r, err));"),
+           "sg_buf_view(&c->key), sg_actor_current(c->r, err));",
+           "sim "
+           "unit/test_track:test_L4_rows_from_before_are_adopted_under_the_bottom_stamp"),
     Mutant("a-clock-at-the-bottom", "L4", "src/core/clock.c",
            "return clamp(physical + offset, SG_AT_BOTTOM_US + 1, SG_AT_MAX_US);",
            "return clamp(physical + offset, SG_AT_BOTTOM_US, SG_AT_MAX_US);",
@@ -111,7 +120,9 @@ MUTANTS = [
            "base <= loser->seq"),
     Mutant("base-ignored", "L5", "src/core/conflict.c",
            "base < loser->seq",
-           "loser->seq != 0 + 0 * base"),
+           "loser->seq != 0 + 0 * base",
+           "sim "
+           "laws/test_conflict:test_l5_ten_sequential_replays_are_no_conflict"),
     Mutant("own-overwrite-unseen", "L5", "src/core/conflict.c",
            " && loser->client != writer",
            "",
@@ -141,11 +152,14 @@ MUTANTS = [
            "laws/test_conflict:test_l5_what_a_tombstone_covered_is_judged_once"),
     Mutant("delete-loses-nothing", "L5", "src/core/merge.c",
            "    if (c->op == SG_OP_DELETE && !r->dead) err = note_deleted(r, in, m->arena);\n",
-           "    (void)note_deleted;\n"),
+           "    (void)note_deleted;\n",
+           "sim "
+           "laws/test_conflict:test_l5_a_delete_that_removes_unseen_edits"),
     Mutant("under-a-tombstone-not-lost", "L5", "src/core/merge.c",
            "    return r->dead && in->change->op != SG_OP_DELETE && "
            "r->life.client != in->client;",
-           "    return false;"),
+           "    return false;",
+           "laws/test_conflict:test_l5_an_edit_of_a_dead_record"),
     Mutant("raised-again", "L5", "src/replica/journal.c",
            "    if (*err != SG_OK || verdict == SG_JUDGE_SEEN || is_known(r, l, err)) return;",
            "    if (*err != SG_OK || verdict == SG_JUDGE_SEEN) return;"),
@@ -162,9 +176,9 @@ MUTANTS = [
            "    if (before < *base) *base = before;\n",
            "    (void)before;\n",
            "http/test_sync_push:L5_a_base_that_is_not_sent_is_derived"),
-    Mutant("the-winner-is-kept", "L6", "src/replica/journal.c",
+    Mutant("another-value-is-kept", "L6", "src/replica/journal.c",
            "    sg_sql_bind_text(s, 6, l->value);",
-           "    sg_sql_bind_text(s, 6, l->now);"),
+           "    sg_sql_bind_text(s, 6, SG_LIT(\"9\"));"),
     Mutant("restoring-writes-nothing", "L6", "src/replica/journal.c",
            "    if (err == SG_OK)\n"
            "        err = sg_row_restore(r, e.table, sg_buf_view(&e.key), "
@@ -186,7 +200,9 @@ MUTANTS = [
     Mutant("cursor-is-a-time", "L7", "src/server/chunk_merge.c",
            "    if (count->won != 0 || slot",
            "    bool late = c->at_us < a->now_us - 60000000;\n"
-           "    if ((count->won != 0 && !late) || slot"),
+           "    if ((count->won != 0 && !late) || slot",
+           "sim "
+           "http/test_sync_push:L7_pages_join_without_gap_while_others_write"),
     Mutant("cursor-one-too-far", "L7", "src/replica/apply.c",
            "a->app.seq = page->synced_seq;",
            "a->app.seq = page->synced_seq + 1;"),
@@ -194,28 +210,36 @@ MUTANTS = [
            "    r->page->until = more ? (sg_cursor){r->page->until.seq, "
            "r->spec->since.from, SG_PROOF_NONE}\n"
            "                          : sg_cursor_at(newest);",
-           "    r->page->until = sg_cursor_at(newest);"),
+           "    r->page->until = sg_cursor_at(newest);",
+           "sim "
+           "http/test_sync_push:L7_pages_join_without_gap_while_others_write"),
     Mutant("pages-forget-where-they-began", "L7", "src/server/delta.c",
            "(sg_cursor){r->page->until.seq, r->spec->since.from, SG_PROOF_NONE}",
            "(sg_cursor){r->page->until.seq, r->page->until.seq, SG_PROOF_NONE}",
            "http/test_sync_push:L7_a_page_shows_all_that_changed_since_the_first_page_began"),
     Mutant("cursor-goes-back", "L7", "src/replica/apply.c",
            "    if (page->synced_seq < a->app.seq) return SG_OK;\n",
-           ""),
+           "",
+           "laws/test_session:L7_an_answer_does_not_take_the_cursor_back_behind_a_stream"),
     Mutant("stale-place", "L7", "src/replica/answer.c",
            "    sg_app_load(s->r, s->app, &s->place, &err);\n"
            "    sg_fold",
-           "    sg_fold"),
+           "    sg_fold",
+           "laws/test_session:L7_an_answer_does_not_take_the_cursor_back_behind_a_stream"),
     Mutant("restored-server-not-noticed", "L7", "src/server/known.c",
-           "if (known->seq > newest) return SG_RESTORED;",
-           "if (known->seq > newest) return SG_OK;",
+           "    if (known->n == 0) return SG_OK;\n",
+           "    if (known->n >= 0) return SG_OK;\n",
            "laws/test_restored:L8_an_acknowledgement_that_the_server_never_gave_is_noticed"),
     Mutant("numbers-forgotten", "L8", "src/server/apply.c",
            "if (c->n == 0 || c->n > a->state.max_n) return SG_OK;",
-           "if (c->n >= 0) return SG_OK;"),
+           "if (c->n >= 0) return SG_OK;",
+           "sim "
+           "http/test_sync_push:L8_a_push_sent_again_gives_the_same_answer_and_does_nothing"),
     Mutant("acknowledged-too-far", "L8 L9", "src/replica/ack.c",
            "        if (last > settled) settled = last;\n",
-           "        if (last > settled) settled = last + 1;\n"),
+           "        if (last > settled) settled = last + 1;\n",
+           "sim "
+           "laws/test_session:L8_an_edit_made_while_a_push_is_out_is_pushed_as_well"),
     Mutant("refused-change-dropped", "L9", "src/replica/ack.c",
            "    if (row_of(r, app, n, &row, &hold, err)) {\n"
            "        sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_REFUSED_ADD, err);",
@@ -223,13 +247,13 @@ MUTANTS = [
            "        sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_REFUSED_ADD, err);"),
     Mutant("refused-change-blocks-the-queue", "L9", "src/replica/ack.c",
            "        if (x->n > settled) settled = x->n;\n",
-           ""),
+           "",
+           "sim "
+           "laws/test_session:L9_a_refused_change_stands_alone_and_can_be_retried"),
     Mutant("good-changes-go-with-the-bad", "L9", "src/server/apply.c",
            "    if (in->err != SG_OK) return sg_apply_refuse(a, &in->c, in->err, in->message);\n",
-           "    if (in->err != SG_OK) {\n"
-           "        a->state.refused_tx = in->c.tx_last;\n"
-           "        return sg_apply_refuse(a, &in->c, in->err, in->message);\n"
-           "    }\n"),
+           "    if (in->err != SG_OK || a->push->result.refusal_count != 0)\n"
+           "        return sg_apply_refuse(a, &in->c, SG_ACTOR, in->message);\n"),
     Mutant("parked-rows-forgotten", "L9", "src/replica/apply.c",
            "    if (err == SG_OK) err = sg_park_settle(a);\n",
            "",
@@ -238,7 +262,9 @@ MUTANTS = [
            "    a->r->applying = true;\n"
            "    bool got",
            "    a->r->applying = false;\n"
-           "    bool got"),
+           "    bool got",
+           "sim "
+           "laws/test_session:L10_applied_changes_are_not_queued_and_triggers_writes_are"),
     Mutant("local-write-swallowed", "L10", "src/replica/capture.c",
            "    if (!r->applying || t != r->applying_table) return false;\n",
            "    if (r->applying) return true;\n"
@@ -262,7 +288,9 @@ MUTANTS = [
            "    sg_stamp cur"),
     Mutant("the-purged-comes-back", "L12", "src/server/chunk_merge.c",
            "    if (is_missing(a, item))\n",
-           "    if (is_missing(a, item) && item->change.n == 0)\n"),
+           "    if (is_missing(a, item) && item->change.n == 0)\n",
+           "sim "
+           "http/test_sync_limits:L12_nothing_comes_back_from_the_dead"),
     Mutant("floor-not-honoured", "L12", "src/server/delta.c",
            "return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;",
            "return r->spec->since.seq < floor.seq ? SG_OK : SG_OK;"),
@@ -273,7 +301,9 @@ MUTANTS = [
     Mutant("resync-removes-nothing", "L12", "src/replica/resync.c",
            "sg_resend(a) : remove_all_unseen(a);",
            "sg_resend(a) : SG_OK;\n"
-           "    (void)remove_all_unseen;"),
+           "    (void)remove_all_unseen;",
+           "sim "
+           "laws/test_session:L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead"),
     Mutant("unsent-lost-on-resync", "L12", "src/replica/resync.c",
            "        if (err != SG_OK || has_pending(a, &err)) continue;\n",
            "        if (err != SG_OK) continue;\n"
@@ -302,7 +332,9 @@ MUTANTS = [
     Mutant("any-stamp-is-taken", "L14", "src/core/clock.c",
            "return at_us > now_us && (uint64_t)at_us - (uint64_t)now_us > "
            "(uint64_t)SG_CLOCK_BOUND_US;",
-           "return at_us < 0 && now_us > at_us;"),
+           "return at_us < 0 && now_us > at_us;",
+           "sim "
+           "laws/test_session:L14_a_clock_years_ahead_wins_nothing_and_blocks_nothing"),
     Mutant("restamp-not-told", "L2 L14", "src/server/chunk_merge.c",
            "    return sg_push_restamp_add(&a->push->result, &r);\n"
            "}\n"
@@ -330,7 +362,9 @@ MUTANTS = [
     Mutant("unknown-fields-dropped", "L19", "src/replica/apply.c",
            "    if (column >= 0 && t->columns[column].key_part != 0) return; "
            "/* the key says it already */\n",
-           "    if (column < 0 || t->columns[column].key_part != 0) return;\n"),
+           "    if (column < 0 || t->columns[column].key_part != 0) return;\n",
+           "sim "
+           "laws/test_session:L19_fields_of_a_newer_schema_are_kept_and_appear_with_their_column"),
     Mutant("unknown-fields-dropped-at-first", "L19", "src/replica/hydrate.c",
            "        if (c >= 0 && x->t->columns[c].key_part != 0) continue; /* "
            "the key says it already */\n",
@@ -356,4 +390,102 @@ MUTANTS = [
            "#define ROUND_TRIP_DIGITS 17",
            "#define ROUND_TRIP_DIGITS 15",
            "laws/test_merge_values:test_reals_bit_for_bit"),
+    Mutant("one-time-for-all-fields", "L2", "src/replica/hydrate.c",
+           "        if (in->mark != last) {",
+           "        if (in->mark == NULL) {",
+           "sim "
+           "laws/test_hydrate:L2_a_fresh_device_has_the_same_data_and_marks"),
+    Mutant("equal-stamps-diverge", "L3", "src/core/stamp.c",
+           "    return c != 0 ? c : sg_slice_cmp(a_value, b_value);",
+           "    return c != 0 ? c : 0 * sg_slice_cmp(a_value, b_value);",
+           "laws/test_stamp:test_l3_equal_stamps_are_decided_by_the_values_bytes"),
+    Mutant("offline-edits-wait-for-the-next", "L8", "src/replica/answer.c",
+           "    s->wait_error = err;\n"
+           "    s->staged_to = 0;",
+           "    s->wait_error = err;\n"
+           "    s->phase = SG_PHASE_DONE;\n"
+           "    s->staged_to = 0;",
+           "laws/test_session:L8_what_was_written_offline_goes_out_by_itself"),
+    Mutant("any-space-is-taken", "L17", "src/server/push_read.c",
+           "    } else if (in->c.space.n != 0) {",
+           "    } else if (in->c.space.n > 64) {",
+           "http/test_sync_push:L9_a_bad_change_stands_alone"),
+    Mutant("late-joiners-begin-now", "L2 L7", "src/server/delta.c",
+           ".since = r->spec->since.seq, .limit",
+           ".since = r->spec->since.seq != 0 ? r->spec->since.seq : newest,\n"
+           "                     .limit",
+           "sim "
+           "laws/test_hydrate:L2_a_fresh_device_has_the_same_data_and_marks"),
+    Mutant("nobody-is-notified", "protocol", "src/server/hub_notice.c",
+           "        if (own) continue;",
+           "        if (own || n->count != 0) continue;",
+           "http/test_sync_stream:a_websocket_is_told_of_the_commits_of_others"),
+    Mutant("an-agent-stays-after-the-commit", "L11", "src/replica/transaction.c",
+           "    sg_actor_stack_end(r);\n",
+           "",
+           "unit/test_actor:test_inside_a_transaction_it_ends_with_it"),
+    Mutant("null-for-a-field-is-taken", "L9", "src/wire/change_fields.c",
+           "        sg_draft_refuse(d, SG_BADCHANGE, name, NULL, \"is not an object\");\n",
+           "",
+           "unit/test_change_json:L9_a_malformed_change_is_refused_alone_with_its_path"),
+]
+
+# What other systems did wrong, and the mutant that does it here: the tests it names are the scenario.
+FAILURES = [
+    ("an insert without per-field times lost later edits on a fresh device",
+     "one-time-for-all-fields"),
+    ("equal stamps diverged",
+     "equal-stamps-diverge"),
+    ("time cursors skipped late commits",
+     "cursor-is-a-time"),
+    ("an answer that was cut advanced every cursor",
+     "cursor-past-unread-pages"),
+    ("a retried push duplicated rows",
+     "numbers-forgotten"),
+    ("a bad row poisoned the queue",
+     "refused-change-blocks-the-queue"),
+    ("the outbox was written after the transaction: phantoms and losses",
+     "outbox-after-the-commit"),
+    ("an edit made while applying was lost",
+     "local-write-swallowed"),
+    ("rows of the server were echoed as a user's edits",
+     "echo"),
+    ("a stale delete beat newer edits silently",
+     "delete-loses-nothing"),
+    ("offline edits waited for the next write after the network was back",
+     "offline-edits-wait-for-the-next"),
+    ("a new device's seeded defaults overwrote everyone's settings",
+     "defaults-under-a-real-time"),
+    ("anyone could write into any space",
+     "any-space-is-taken"),
+    ("a late joiner never got older rows",
+     "late-joiners-begin-now"),
+    ("others were never notified",
+     "nobody-is-notified"),
+    ("an agent's ambient actor leaked into a user's writes",
+     "an-agent-stays-after-the-commit"),
+    ("`{\"x\": null}` crashed it",
+     "null-for-a-field-is-taken"),
+    ("edit counters posed as last-writer-wins",
+     "tie-by-number"),
+    ("arrival order posed as last-writer-wins",
+     "arrival-order-wins"),
+    ("one bad clock stopped sync",
+     "any-stamp-is-taken"),
+    ("updates brought back what was deleted and purged",
+     "the-purged-comes-back"),
+    ("deletes that a device slept through came back from it",
+     "resync-removes-nothing"),
+    ("a dirty flag was cleared while the row changed during the push",
+     "acknowledged-too-far"),
+    ("UNIQUE and foreign keys made replicas differ silently",
+     "parked-rows-forgotten"),
+    ("floats were changed by the wire",
+     "floats-in-fifteen-digits"),
+    ("an old client lost the fields of new columns",
+     "unknown-fields-dropped"),
+    ("a migration looked like a user's edits",
+     "defaults-as-a-persons"),
+    ("conflicts were announced that nobody believes",
+     "base-ignored"),
 ]

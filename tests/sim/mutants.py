@@ -5,9 +5,9 @@
 
 Each mutant (mutant_list.py) replaces one piece of source in a copy of the tree under build/mutants.
 What must find it is built from that copy and run: the simulator with a rising number of seeds, until
-seeds fail in the name of a law that the mutant breaks; or the test the mutant names. What all of
-them together gave is kept in mutants.md. Ends with `N passed, N failed`; a mutant that survives, or
-is found in the name of another law, is a failure.
+seeds fail in the name of a law that the mutant breaks; and the tests that the mutant names. What was
+found is kept in mutants.md, mutant by mutant. Ends with `N passed, N failed`; a mutant that survives
+one of them, or is found in the name of another law, is a failure.
 """
 
 import argparse
@@ -20,16 +20,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mutant_list import MUTANTS
+from mutant_list import FAILURES, MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 TREES = ROOT / "build" / "mutants"
 TABLE = Path(__file__).with_name("mutants.md")
 COPIED = ("src", "include", "tests", "apps/sigla", "apps/wasm/wasm.mk", "Makefile", "VERSION")
 SKIPPED = {"node_modules", "corpus", "__pycache__"}
-LADDER = (300, 3000, 30000)  # seeds tried before it is given up, rung by rung
+LADDER = (30, 300, 3000, 30000)  # seeds tried before it is given up, rung by rung
 FOUND_MOST = 3  # seeds listed of those that find a mutant
 SIM_S, TEST_S = 1200, 120
+
+HEAD = """# Mutants
+
+Written by `./dev mutants`. Each is one piece of the product's source that was broken on purpose
+(`mutant_list.py`), in a copy of the tree; beside it stand the laws that this breaks (`spec/merge.md`) and what
+found it: the first seeds of the simulator that failed in the name of one of these laws, and tests
+under `tests/`, each as program and test.
+"""
+FAILURES_HEAD = """## Failures of systems before this one
+
+Each has a scenario that passes here and fails with its mutant.
+"""
 
 # ---- a copy of the tree for each worker ----
 
@@ -57,8 +69,8 @@ def refresh(tree):
             to.write_bytes(text)
 
 
-def program_of(mutant):
-    return "build/release/tests/" + mutant.by.partition(":")[0]
+def programs_of(mutant):
+    return sorted({"build/release/tests/" + by.partition(":")[0] for by in mutant.by.split()})
 
 
 def make(tree, targets):
@@ -66,7 +78,7 @@ def make(tree, targets):
     if "CC" not in env and shutil.which("ccache"):
         env.update(CC="ccache gcc", CCACHE_BASEDIR=str(tree), CCACHE_NOHASHDIR="1")
     # A mutant may leave a function or a parameter unused.
-    return subprocess.run(["nice", "make", "-s", *targets,
+    return subprocess.run(["make", "-s", *targets,
                            "CFLAGS=-Wno-error -Wno-unused-function -Wno-unused-parameter"],
                           cwd=tree, env=env, capture_output=True, text=True)
 
@@ -75,13 +87,14 @@ def make(tree, targets):
 
 
 class Verdict:
-    """What became of a mutant: `found` says where (seeds, or a test), `message` what was said."""
+    """What became of a mutant: what missed it, which seeds found it, and what the first one said, or
+    what went wrong."""
 
     def __init__(self, mutant):
-        self.mutant, self.found, self.message = mutant, [], ""
+        self.mutant, self.missed, self.seeds, self.message = mutant, [], [], ""
 
     def caught(self):
-        return bool(self.found)
+        return not self.missed
 
 
 def laws_of(message):
@@ -93,19 +106,19 @@ def run_seeds(verdict, program, first, last):
     """Seeds that fail in the name of a law the mutant breaks; others are only told of."""
     wrong, laws = "", set(verdict.mutant.laws.split())
     try:
-        done = subprocess.run(["nice", program, "--from", str(first), "--seeds",
+        done = subprocess.run([program, "--from", str(first), "--seeds",
                                str(last - first + 1), "--jobs", "1", "--most", "20"],
                               capture_output=True, text=True, errors="replace", timeout=SIM_S)
         output = done.stdout
     except subprocess.TimeoutExpired as e:
         output, wrong = (e.stdout or b"").decode("utf-8", "replace"), "it did not end"
     for seed, message in re.findall(r"seed (\d+): (.*)", output):
-        if laws_of(message) & laws and len(verdict.found) < FOUND_MOST:
-            verdict.found.append(seed)
-            verdict.message = verdict.message or message
+        if laws_of(message) & laws and len(verdict.seeds) < FOUND_MOST:
+            verdict.message = message if not verdict.seeds else verdict.message
+            verdict.seeds.append(seed)
         elif not laws_of(message) & laws:
             wrong = wrong or f"seed {seed}: {message}"
-    if not verdict.caught():
+    if not verdict.seeds:
         verdict.message = wrong
 
 
@@ -113,41 +126,56 @@ def try_simulator(verdict, program, seeds):
     first = 1
     for last in (*(n for n in LADDER if n < seeds), seeds):
         run_seeds(verdict, program, first, last)
-        if verdict.caught():
+        if verdict.seeds:
             return
         first = last + 1
+    verdict.missed.append("sim")
 
 
-def try_test(verdict, program, test):
+def failed_tests(program):
     try:
-        done = subprocess.run(["nice", program], capture_output=True, text=True, errors="replace",
+        done = subprocess.run([program], capture_output=True, text=True, errors="replace",
                               timeout=TEST_S)
     except subprocess.TimeoutExpired:
-        verdict.message = "it did not end"
-        return
-    failed = re.findall(r"^\[  FAILED  \] (\w+)$", done.stdout + done.stderr, re.M)
-    if test in failed:
-        verdict.found = [test]
-    verdict.message = "" if test in failed else f"failed instead: {' '.join(failed) or 'nothing'}"
+        return ["(it did not end)"]
+    return re.findall(r"^\[  FAILED  \] (\w+)$", done.stdout + done.stderr, re.M)
+
+
+def try_tests(verdict, tree, program, tests):
+    failed = failed_tests(tree / "build/release/tests" / program)
+    for test in tests:
+        if test not in failed:
+            verdict.missed.append(f"{program}:{test}")
+            verdict.message += f"{program} failed in {' '.join(failed) or 'nothing'}"
+
+
+def try_all(verdict, tree, seeds):
+    tests = {}
+    for by in verdict.mutant.by.split():
+        program, _, test = by.partition(":")
+        tests.setdefault(program, []).append(test)
+    for program, names in tests.items():
+        if program == "sim":
+            try_simulator(verdict, tree / "build/release/tests/sim", seeds)
+        else:
+            try_tests(verdict, tree, program, names)
 
 
 def try_mutant(mutant, tree, seeds):
-    verdict = Verdict(mutant)
-    source, text = tree / mutant.path, (ROOT / mutant.path).read_text()
+    verdict, source = Verdict(mutant), tree / mutant.path
+    text = source.read_text()
     if text.count(mutant.old) != 1:
+        verdict.missed.append("all")
         verdict.message = f"what is to be replaced stands there {text.count(mutant.old)} times"
         return verdict
     source.write_text(text.replace(mutant.old, mutant.new))
     try:
-        built = make(tree, [program_of(mutant)])
-        if built.returncode != 0:
-            verdict.message = "does not compile: " + built.stderr.strip().partition("\n")[0]
-            return verdict
-        program = tree / program_of(mutant)
-        if mutant.by == "sim":
-            try_simulator(verdict, program, seeds)
+        built = make(tree, programs_of(mutant))
+        if built.returncode == 0:
+            try_all(verdict, tree, seeds)
         else:
-            try_test(verdict, program, mutant.by.partition(":")[2])
+            verdict.missed.append("all")
+            verdict.message = "does not compile: " + built.stderr.strip().partition("\n")[0]
         return verdict
     finally:
         source.write_text(text)
@@ -159,7 +187,7 @@ def try_mutant(mutant, tree, seeds):
 def prepare(count, mutants):
     """The first tree is built, the others are copies of it."""
     trees = [TREES / str(i) for i in range(count)]
-    targets = sorted({program_of(m) for m in mutants})
+    targets = sorted({program for m in mutants for program in programs_of(m)})
     for tree in trees:
         if tree != trees[0] and not tree.exists():
             shutil.copytree(trees[0], tree)
@@ -186,27 +214,54 @@ def run_all(mutants, trees, seeds):
         futures = [pool.submit(work, m) for m in mutants]
         for future in concurrent.futures.as_completed(futures):
             show(future.result())
+            write_table(future.result())
     return [f.result() for f in futures]
 
 
 def show(verdict):
-    where = " ".join(verdict.found) if verdict.caught() else "SURVIVES"
+    where = "SURVIVES " + " ".join(verdict.missed)
+    if verdict.caught():
+        where = "seeds " + " ".join(verdict.seeds) if verdict.seeds else "its test"
     print(f"{verdict.mutant.name:38} {verdict.mutant.laws:8} {where:20} {verdict.message[:90]}",
           flush=True)
 
 
-def write_table(verdicts):
-    lines = ["# Mutants", "",
-             "Written by `./dev mutants`: each line of the product that was broken on purpose "
-             "(`mutant_list.py`), the law that this", "breaks, what found it (the first seeds of "
-             "the simulator, or a test), and what the first seed said.", "",
-             "| mutant | law | found by | it said |", "|---|---|---|---|"]
-    for v in verdicts:
-        kind, _, test = v.mutant.by.partition(":")
-        found = "survives" if not v.caught() else (
-            "seed " + ", ".join(v.found) if kind == "sim" else f"`tests/{kind}`: `{test}`")
-        said = v.message.replace("|", "\\|")
-        lines.append(f"| {v.mutant.name} | {v.mutant.laws} | {found} | {said} |")
+def tests_of(mutant):
+    return [by for by in mutant.by.split() if by != "sim"]
+
+
+def found_by(verdict):
+    how = ["seeds " + ", ".join(verdict.seeds)] if verdict.seeds else []
+    how += [f"`{by}`" for by in tests_of(verdict.mutant)]
+    return "; ".join(how) if verdict.caught() else "survives " + ", ".join(verdict.missed)
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def row_of(verdict):
+    m = verdict.mutant
+    return f"| {m.name} | {m.laws} | {found_by(verdict)} | {cell(verdict.message)} |"
+
+
+def rows_before():
+    text = TABLE.read_text() if TABLE.exists() else ""
+    return {line.split(" ")[1]: line for line in text.splitlines() if line.startswith("| ")}
+
+
+def write_table(verdict):
+    """The row of this one is written anew, those of the others stay."""
+    rows = rows_before()
+    rows[verdict.mutant.name] = row_of(verdict)
+    lines = [HEAD, "| mutant | law | found by | the first seed said |", "|---|---|---|---|"]
+    lines += [rows.get(m.name, f"| {m.name} | {m.laws} | not tried | |") for m in MUTANTS]
+    lines += ["", FAILURES_HEAD, "| what happened | scenario | mutant that makes it fail |",
+              "|---|---|---|"]
+    by_name = {m.name: m for m in MUTANTS}
+    for what, name in FAILURES:
+        scenario = ", ".join(f"`{by}`" for by in tests_of(by_name[name]))
+        lines.append(f"| {what} | {scenario} | {name} |")
     TABLE.write_text("\n".join(lines) + "\n")
 
 
@@ -226,8 +281,6 @@ def main():
         print("\n".join(f"{m.name:38} {m.laws:8} {m.by}" for m in chosen))
         return 0
     verdicts = run_all(chosen, prepare(args.jobs, chosen), args.seeds)
-    if len(chosen) == len(MUTANTS):
-        write_table(verdicts)
     caught = sum(v.caught() for v in verdicts)
     print(f"{caught} passed, {len(verdicts) - caught} failed")
     return 0 if caught == len(verdicts) else 1

@@ -44,7 +44,7 @@ static void after_session(sim_device *d, int err)
         return;
     }
     if (!excused)
-        sim_fail(s, "device %d: %s: %s", d->index, sigla_error_text(err),
+        sim_fail(s, "L9: device %d: %s: %s", d->index, sigla_error_text(err),
                  sigla_session_message(d->session));
     if (memory_failed()) s->counters->memory_errors++;
     sim_device_hang_up(d);
@@ -82,7 +82,7 @@ static void arrive_request(sim *s, const sim_message *m, bool perfect)
         sg_slice part = sg_slice_of(m->body.p, prng_below(&s->g, m->body.n + 1));
         status = sim_server_request(s, d, m->post, m->url, part, &out);
         if (m->post && part.n < m->body.n && status == 200)
-            sim_fail(s, "the server took half a request");
+            sim_fail(s, "L1: the server took half a request");
         sg_buf_deinit(&out);
         return;
     }
@@ -169,7 +169,7 @@ static void send(sim *s, sim_device *d, const sigla_action *a, bool perfect)
 static bool stopped(sim_device *d, const sigla_action *a)
 {
     if (!sim_device_excused(d))
-        sim_fail(d->s, "device %d stopped: %s: %s", d->index, sigla_error_text(a->error),
+        sim_fail(d->s, "L9: device %d stopped: %s: %s", d->index, sigla_error_text(a->error),
                  a->message);
     after_session(d, a->error);
     return true;

@@ -38,8 +38,9 @@ const char *sim_kind_name(enum sim_kind kind)
 const char *sim_trouble_name(int bit)
 {
     static const char *const names[TROUBLE_COUNT] = {
-        "network",    "cut",    "restart", "kill",        "power", "disk",   "memory", "clock",
-        "wild-clock", "schema", "copy",    "server-back", "purge", "stream", "settle", "refusal"};
+        "network", "cut",    "restart",    "kill",    "power", "disk",
+        "memory",  "clock",  "wild-clock", "schema",  "copy",  "server-back",
+        "purge",   "stream", "settle",     "refusal", "still"};
     return names[bit];
 }
 

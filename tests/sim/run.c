@@ -9,6 +9,7 @@
 #include "sim/memory.h"
 
 #define ROUNDS_MAX 10
+#define TICK_US 1000 /* that anything takes */
 
 bool sim_tracing;
 
@@ -80,10 +81,13 @@ bool sim_run(sim *s, const sim_plan *plan, sim_counters *counters)
     s->plan = plan;
     s->writes = writes;
     s->counters = counters;
+    s->tick_us = TICK_US;
     s->server.epoch.id = 0x1234;
     s->g.state = plan->seed;
     if (setjmp(s->failed) != 0) return false;
     begin(s);
+    /* What all runs begin with is made under one clock. */
+    if (plan->trouble & TROUBLE_STILL) s->tick_us = 0;
     for (int i = 0; i < plan->count; i++) {
         s->step = i;
         sim_trace("-- %s %d", sim_kind_name(plan->steps[i].kind), plan->steps[i].device + 1);

@@ -25,11 +25,11 @@ void sim_server_start(sim *s)
 {
     sim_server *v = &s->server;
     int err = sg_store_sqlite_open(SERVER_PATH, &v->store);
-    if (err != SG_OK) sim_fail(s, "the server does not start: %s", sg_err_text(err));
+    if (err != SG_OK) sim_fail(s, "L1: the server does not start: %s", sg_err_text(err));
     v->writer = v->store.ops->writer(v->store.impl);
     err = v->store.ops->view_new(v->store.impl, &v->view);
     if (err == SG_OK) v->applier = sg_applier_new(&v->store);
-    if (v->applier == NULL) sim_fail(s, "the server does not start: %s", sg_err_text(err));
+    if (v->applier == NULL) sim_fail(s, "L1: the server does not start: %s", sg_err_text(err));
     v->up = true;
 }
 
@@ -147,7 +147,7 @@ static void look_up(sim *s, sim_device *from, const sg_push *p)
         if (err == SG_OK && was.kind == SG_ANSWER_REFUSED) sim_refused(s, from, &what, was.message);
     }
     ops->rollback(v->writer);
-    if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
+    if (err != SG_OK) sim_fail(s, "L1: the server cannot be read: %s", sg_err_text(err));
 }
 
 /* Nothing of it has been committed, or all of it. A server that lacks memory says so and goes on. */
@@ -227,7 +227,7 @@ static void arm_memory(sim *s)
 int sim_server_request(sim *s, sim_device *from, bool post, const char *url, sg_slice body,
                        sg_buf *out)
 {
-    s->now_us += 1000;
+    s->now_us += s->tick_us;
     s->counters->requests++;
     asked a = {s, from};
     serve v = serve_for(s, &a);
@@ -277,7 +277,7 @@ int64_t sim_server_newest(sim *s)
     int64_t newest = 0;
     int err = v->store.ops->view_begin(v->view, &newest);
     v->store.ops->view_end(v->view);
-    if (err != SG_OK) sim_fail(s, "the server cannot be read: %s", sg_err_text(err));
+    if (err != SG_OK) sim_fail(s, "L1: the server cannot be read: %s", sg_err_text(err));
     return newest;
 }
 

@@ -51,7 +51,8 @@ enum sim_trouble {
     TROUBLE_STREAM = 1 << 13,      /* live streams that break anywhere */
     TROUBLE_SETTLE = 1 << 14,      /* conflicts restored and dismissed on the way */
     TROUBLE_REFUSAL = 1 << 15,     /* agents that write what their token does not allow */
-    TROUBLE_COUNT = 16
+    TROUBLE_STILL = 1 << 16,       /* clocks that stand still, so that many stamps are equal */
+    TROUBLE_COUNT = 17
 };
 
 enum sim_kind {
@@ -196,6 +197,7 @@ struct sim {
     const sim_plan *plan;
     prng g; /* of the step at work */
     int64_t now_us;
+    int64_t tick_us; /* that passes with everything that is done */
     sim_server server;
     sim_device devices[SIM_DEVICES_MAX + 1];
     int device_count;

@@ -188,6 +188,7 @@ static void skew(sim_device *d)
 {
     sim *s = d->s;
     int64_t most = 100 * SECOND_US;
+    if (prng_below(&s->g, 4) == 0) most = 600 * SECOND_US; /* about the bound */
     if (prng_below(&s->g, 4) == 0) most = 3600 * SECOND_US;
     if (s->plan->trouble & TROUBLE_WILD_CLOCK) most = 30 * YEAR_US;
     d->skew_us = (int64_t)prng_below(&s->g, (uint64_t)(2 * most)) - most;
