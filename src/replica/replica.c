@@ -201,11 +201,15 @@ static int run(sg_replica *r, enum sg_stmt which)
 }
 
 /* Undoing needs no memory: its statements are prepared before there is anything to undo. A change
- * of the schema has them prepared again, and that may fail. */
+ * of the schema has them prepared again, and that may fail; SQLite may then have rolled back all of
+ * the transaction. */
 static void undo(sg_replica *r, bool outer)
 {
     bool done = sqlite3_get_autocommit(r->db) != 0;
-    if (!done) done = run(r, outer ? SG_STMT_WORK_ROLLBACK : SG_STMT_WORK_UNDO) == SG_OK;
+    if (!done) {
+        done = run(r, outer ? SG_STMT_WORK_ROLLBACK : SG_STMT_WORK_UNDO) == SG_OK;
+        done = done || sqlite3_get_autocommit(r->db) != 0;
+    }
     if (done && !outer) (void)run(r, SG_STMT_WORK_RELEASE);
     r->half_done = !done;
     r->half_done_outer = outer;
@@ -230,15 +234,19 @@ int sg_replica_begin(sg_replica *r)
     (void)sg_replica_stmt(r, SG_STMT_WORK_UNDO, &err);
     (void)sg_replica_stmt(r, SG_STMT_WORK_RELEASE, &err);
     bool outer = sqlite3_get_autocommit(r->db) != 0;
-    sg_sql_exec(r->db, outer ? "BEGIN IMMEDIATE; SAVEPOINT sigla_work" : "SAVEPOINT sigla_work",
-                &err);
-    if (err != SG_OK && outer) undo(r, true);
-    if (err != SG_OK) return sg_replica_fail(r, err, "%s", sqlite3_errmsg(r->db));
+    if (outer) sg_sql_exec(r->db, "BEGIN IMMEDIATE", &err);
+    /* Whatever is cached from here on must be dropped if it is undone, and what could not be undone
+     * ends with the transaction: its end must be heard of. */
+    if (err == SG_OK) err = sg_transaction_enlist(r);
+    sg_sql_exec(r->db, "SAVEPOINT sigla_work", &err);
+    if (err != SG_OK) {
+        sg_replica_fail(r, err, "%s", sqlite3_errmsg(r->db));
+        if (outer) undo(r, true);
+        return err;
+    }
     r->outer_at[r->depth++] = outer;
     if (outer) r->self_client = 0; /* another program may have taken a new id (L13) */
-    /* Whatever is cached from here on must be dropped if it is undone. */
-    err = sg_transaction_enlist(r);
-    return err == SG_OK ? SG_OK : sg_replica_end(r, err);
+    return SG_OK;
 }
 
 int sg_replica_end(sg_replica *r, int err)
