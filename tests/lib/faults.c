@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "lib/faulty_vfs.h"
@@ -38,6 +39,65 @@ static size_t sqlite_set(size_t n, bool sticky)
     return atomic_exchange(&sqlite_calls, 0);
 }
 
+/* ---- statements ---- */
+
+static atomic_size_t statement_calls, statement_fail_at;
+static atomic_bool statement_sticky;
+/* The connection whose statement is to be interrupted at once, on the thread that runs it. */
+static _Thread_local const sqlite3 *interrupted;
+
+static bool statement_fails(void)
+{
+    size_t at = atomic_load(&statement_fail_at);
+    if (at == 0) return false;
+    size_t now = atomic_fetch_add(&statement_calls, 1) + 1;
+    return atomic_load(&statement_sticky) ? now >= at : now == at;
+}
+
+/* What begins and ends transactions is not interrupted: SQLite looks only when it is over. These
+ * fail with the disk. */
+static bool can_be_interrupted(const char *sql)
+{
+    static const char *const not_these[] = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"};
+    while (*sql == ' ')
+        sql++;
+    for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
+        if (strncmp(sql, not_these[i], strlen(not_these[i])) == 0) return false;
+    return true;
+}
+
+/* A statement begins, or (its text is a comment) a trigger in it. */
+static int on_statement(unsigned event, void *db, void *statement, void *text)
+{
+    (void)event;
+    if (text == NULL) return 0; /* there was no memory to keep it */
+    if (strncmp(text, "--", 2) == 0 || !can_be_interrupted(sqlite3_sql(statement))) return 0;
+    if (statement_fails()) interrupted = db;
+    return 0;
+}
+
+/* Asked at the first jump, which is before the first table is opened. */
+static int on_progress(void *db)
+{
+    if (interrupted != db) return 0;
+    interrupted = NULL;
+    return 1;
+}
+
+static int watch_statements(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    (void)message, (void)api;
+    sqlite3_progress_handler(db, 1, on_progress, db);
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, db);
+}
+
+static size_t statement_set(size_t n, bool sticky)
+{
+    atomic_store(&statement_sticky, sticky);
+    atomic_store(&statement_fail_at, n);
+    return atomic_exchange(&statement_calls, 0);
+}
+
 void faults_install(void)
 {
     sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
@@ -46,6 +106,7 @@ void faults_install(void)
     failing.xRealloc = failing_realloc;
     sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
     faulty_vfs_register_default();
+    sqlite3_auto_extension((void (*)(void))watch_statements);
 }
 
 /* ---- one fault ---- */
@@ -64,6 +125,8 @@ static size_t set(size_t n, bool sticky)
         return sg_mem_fail_at(n, sticky);
     case FAULT_SQLITES:
         return sqlite_set(n, sticky);
+    case FAULT_STATEMENT:
+        return statement_set(n, sticky);
     default:
         return faulty_vfs_set(n, sticky);
     }
@@ -100,6 +163,7 @@ bool fault_disarm(void)
 
 const char *fault_name(enum fault which)
 {
-    static const char *const names[] = {"allocation of ours", "allocation of SQLite", "write"};
+    static const char *const names[] = {"allocation of ours", "allocation of SQLite", "write",
+                                        "statement"};
     return names[which];
 }

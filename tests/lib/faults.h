@@ -1,6 +1,6 @@
 /*
- * Faults at a chosen moment: allocation N of ours or of SQLite's, or write N to any file of
- * SQLite's, fails. In the style of SQLite's own fault loops: let the first one fail, then the
+ * Faults at a chosen moment: allocation N of ours or of SQLite's, write N to any file of SQLite's,
+ * or statement N fails. In the style of SQLite's own fault loops: let the first one fail, then the
  * second, until the work is done before it comes to that.
  *
  * One fault at a time for the process. Counting may be paused, so that a fault strikes one of two
@@ -13,9 +13,10 @@
 #include <stddef.h>
 
 enum fault {
-    FAULT_OURS,    /* an allocation through base/mem.h */
-    FAULT_SQLITES, /* an allocation of SQLite's */
-    FAULT_DISK,    /* a write, sync, truncation or deletion */
+    FAULT_OURS,      /* an allocation through base/mem.h */
+    FAULT_SQLITES,   /* an allocation of SQLite's */
+    FAULT_DISK,      /* a write, sync, truncation or deletion */
+    FAULT_STATEMENT, /* a statement is interrupted before it has done anything */
     FAULT_KINDS
 };
 
