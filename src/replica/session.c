@@ -49,9 +49,11 @@ static void prepare(sigla_session *s, int *err)
 {
     sg_replica *r = s->r;
     if (!sg_replica_installed(r, err)) {
-        if (*err == SG_OK) *err = sg_replica_fail(r, SG_NOTINIT,
-                               "the database is not prepared for sync: SELECT sigla_init(…), or "
-                               "sigla init FILE");
+        if (*err == SG_OK)
+            *err =
+                sg_replica_fail(r, SG_NOTINIT,
+                                "the database is not prepared for sync: SELECT sigla_init(…), or "
+                                "sigla init FILE");
         return;
     }
     *err = sg_replica_install(r);
