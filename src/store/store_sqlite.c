@@ -108,6 +108,13 @@ static sg_view *writer_view(sg_writer *w)
 
 /* ---- views ---- */
 
+static void view_free(sg_view *v)
+{
+    if (v == NULL) return;
+    sg_sqlite_disconnect(&v->own);
+    sg_free(v);
+}
+
 static int view_new(void *impl, sg_view **view)
 {
     store *s = impl;
@@ -117,17 +124,10 @@ static int view_new(void *impl, sg_view **view)
     sg_sqlite_exec(&v->own, "PRAGMA query_only = ON; PRAGMA cache_size = -16384", &err);
     v->conn = &v->own;
     if (err != SG_OK)
-        sg_free(v);
+        view_free(v);
     else
         *view = v;
     return err;
-}
-
-static void view_free(sg_view *v)
-{
-    if (v == NULL) return;
-    sg_sqlite_disconnect(&v->own);
-    sg_free(v);
 }
 
 static void view_end(sg_view *v)

@@ -3,6 +3,7 @@
  * contents are not what the server wrote: an error, never a crash, and nothing that was committed
  * is lost.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -306,11 +307,88 @@ static void test_a_folder_with_other_things_in_it(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* ---- a server's start ---- */
+
+static int open_files(void)
+{
+    int count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        count++;
+    (void)closedir(d);
+    return count;
+}
+
+static int start_and_stop(const char *dir)
+{
+    sg_server_config config;
+    sg_server_config_init(&config);
+    config.dir = dir;
+    sg_server *server = NULL;
+    const char *problem = "";
+    int err = sg_server_new(&config, &server, &problem);
+    if (err == SG_OK) sg_server_free(server);
+    if (err != SG_OK) assert_true(problem[0] != '\0');
+    return err;
+}
+
+enum folder { FOLDER_NEW, FOLDER_USED, FOLDER_NEWER };
+
+static void make_folder(const char *dir, enum folder kind)
+{
+    char path[300];
+    snprintf(path, sizeof path, "rm -rf '%s'", dir);
+    assert_int_equal(system(path), 0);
+    if (kind == FOLDER_NEW) return;
+    assert_int_equal(start_and_stop(dir), SG_OK);
+    snprintf(path, sizeof path, "%s/" SG_STORE_FILE, dir);
+    if (kind == FOLDER_NEWER)
+        write_damage(path, "UPDATE kv SET value=CAST('1000' AS BLOB) WHERE key='schema'");
+}
+
+/* Whatever fails, it is told, nothing of the try is left, and the next one goes on from there. */
+static void start_struck(const char *dir, enum folder kind)
+{
+    const int want = kind == FOLDER_NEWER ? SG_TOONEW : SG_OK;
+    make_folder(dir, kind);
+    for (int way = 0; way < FAULT_KINDS * 2; way++) {
+        bool struck = true;
+        for (size_t n = 1; struck; n += n < 20 ? 1 : 1 + n / 5) {
+            if (kind == FOLDER_NEW) make_folder(dir, kind);
+            int files = open_files();
+            sqlite3_int64 memory = sqlite3_memory_used();
+            fault_arm((enum fault)(way / 2), n, way & 1);
+            int err = start_and_stop(dir);
+            struck = fault_disarm();
+            if (err != want && !struck) fail_msg("%s, but nothing was struck", sg_err_code(err));
+            if (open_files() != files || sqlite3_memory_used() != memory)
+                fail_msg("%s %zu leaves %d files and %lld bytes behind",
+                         fault_name((enum fault)(way / 2)), n, open_files() - files,
+                         (long long)(sqlite3_memory_used() - memory));
+            assert_int_equal(start_and_stop(dir), want);
+        }
+    }
+}
+
+static void test_a_server_starts_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    char dir[200];
+    snprintf(dir, sizeof dir, "%s/startXXXXXX", tmp != NULL ? tmp : "/tmp");
+    assert_non_null(mkdtemp(dir));
+    for (int kind = FOLDER_NEW; kind <= FOLDER_NEWER; kind++)
+        start_struck(dir, (enum folder)kind);
+    make_folder(dir, FOLDER_NEW);
+}
+
 int main(void)
 {
     faults_install();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_L1_a_store_is_opened_whole_or_not_at_all),
+        cmocka_unit_test(test_a_server_starts_whole_or_not_at_all),
         cmocka_unit_test(test_L12_a_purge_that_fails_leaves_everything),
         cmocka_unit_test(test_anything_in_any_column_of_the_server),
         cmocka_unit_test(test_a_folder_with_other_things_in_it),
