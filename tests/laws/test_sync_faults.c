@@ -1,8 +1,8 @@
 /* timeout: 200
- * A sync in which one thing fails, for as many things as can: an allocation or a write, at the
- * device or at the server. Whatever fails, the sync is taken up again, both devices end equal to
- * each other, nothing was done by halves (L1), twice (L8) or in vain (L6), and of each round's lost
- * edit exactly one conflict is raised (L5).
+ * A sync in which one thing fails, for as many things as can: an allocation, a write or a
+ * statement, at the device or at the server. Whatever fails, the sync is taken up again, both
+ * devices end equal to each other, nothing was done by halves (L1), twice (L8) or in vain (L6), and
+ * of each round's lost edit exactly one conflict is raised (L5).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,6 +230,12 @@ static void L1_L8_a_disk_that_fails_at_the_device(void **state)
     strike_each(DEVICE, FAULT_DISK);
 }
 
+static void L1_L8_statements_that_are_interrupted_at_the_device(void **state)
+{
+    (void)state;
+    strike_each(DEVICE, FAULT_STATEMENT);
+}
+
 static void L1_L8_memory_of_ours_that_runs_out_at_the_server(void **state)
 {
     (void)state;
@@ -246,6 +252,12 @@ static void L1_L8_a_disk_that_fails_at_the_server(void **state)
 {
     (void)state;
     strike_each(SERVER, FAULT_DISK);
+}
+
+static void L1_L8_statements_that_are_interrupted_at_the_server(void **state)
+{
+    (void)state;
+    strike_each(SERVER, FAULT_STATEMENT);
 }
 
 /* What waits can be sent although a write that failed has cost the connection what it knew of its
@@ -277,9 +289,11 @@ int main(void)
         cmocka_unit_test(L1_L8_memory_of_ours_that_runs_out_at_the_device),
         cmocka_unit_test(L1_L8_memory_of_SQLite_that_runs_out_at_the_device),
         cmocka_unit_test(L1_L8_a_disk_that_fails_at_the_device),
+        cmocka_unit_test(L1_L8_statements_that_are_interrupted_at_the_device),
         cmocka_unit_test(L1_L8_memory_of_ours_that_runs_out_at_the_server),
         cmocka_unit_test(L1_L8_memory_of_SQLite_that_runs_out_at_the_server),
         cmocka_unit_test(L1_L8_a_disk_that_fails_at_the_server),
+        cmocka_unit_test(L1_L8_statements_that_are_interrupted_at_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
