@@ -14,7 +14,7 @@ packages_of() {
     demo) echo python3 ;;
     test)
         echo python3 libcmocka-dev libjansson-dev sqlite3 curl spin clang-14 lld-14 \
-            libclang-rt-14-dev-wasm32 wasi-libc ca-certificates clang-format-14
+            libclang-rt-14-dev-wasm32 wasi-libc ca-certificates clang-format-14 valgrind
         have_node || echo nodejs npm
         ;;
     bench) echo python3 libcmocka-dev libjansson-dev ;;
