@@ -194,6 +194,48 @@ static void L2_L19_who_deleted_in_vain_gets_its_own_fields_again(void **state)
     assert_same(a, b, WORLD_MARKS);
 }
 
+/* a's field d is lost with the row, which b deletes without having seen it, and comes back with the
+ * row that b, who has no such column, inserts again. */
+static device *lose_and_get_back(world *w, device **b)
+{
+    static const char wide[] =
+        "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, d); SELECT sigla_track('t')";
+    device *a = synced(w, wide);
+    *b = synced(w, WORLD_SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1,NULL)");
+    device_sync(a);
+    device_sync(*b);
+    device_exec(a, "UPDATE t SET d='mine' WHERE id='k1'");
+    device_sync(a);
+    device_exec(*b, "DELETE FROM t");
+    device_sync(*b);
+    device_sync(a);
+    assert_rows(a, "SELECT field,wasLocal FROM sigla_conflicts", "d|\"mine\"\n");
+    device_exec(*b, "INSERT INTO t VALUES('k1',2,2)");
+    device_sync(*b);
+    device_sync(a);
+    assert_rows(a, "SELECT d FROM t", "mine\n");
+    assert_rows(a, "SELECT * FROM sigla_conflicts", "");
+    return a;
+}
+
+static void L5_what_comes_back_and_goes_again_is_raised_once(void **state)
+{
+    device *b, *a = lose_and_get_back(*state, &b);
+    device_exec(b, "ALTER TABLE t ADD COLUMN d; SELECT sigla_refresh(); UPDATE t SET d='theirs'");
+    assert_level(a, b);
+    assert_rows(a, "SELECT count(*) FROM sigla_conflicts(1) WHERE field='d'", "1\n");
+}
+
+static void L5_what_comes_back_and_is_overwritten_by_its_writer_is_settled(void **state)
+{
+    device *b, *a = lose_and_get_back(*state, &b);
+    device_exec(a, "UPDATE t SET d='changed' WHERE id='k1'");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(a, "SELECT * FROM sigla_conflicts", "");
+}
+
 /* What a dead record brings is no value of the record that an insert has made here since. */
 static void L2_L19_a_delete_that_comes_under_a_waiting_insert_brings_no_values(void **state)
 {
@@ -238,6 +280,21 @@ static void L3_a_write_after_adopted_rows_is_above_those_before(void **state)
     device_exec(a, "UPDATE t SET a=2 WHERE id='k1'");
     assert_rows(a, "SELECT x.at>y.at FROM sigla_outbox x, sigla_outbox y WHERE x.n=3 AND y.n=1",
                 "1\n");
+}
+
+/* A time that is given must not lie before what its writer had written there with a better clock. */
+static void L3_L14_a_given_time_stays_above_ones_own_earlier_write(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    a->skew_us = INT64_C(240) * 1000000; /* within the bound */
+    device_exec(a, "UPDATE t SET a='first' WHERE id='k1'");
+    device_sync(a);
+    a->skew_us = INT64_C(1000) * 1000000;
+    device_exec(a, "UPDATE t SET a='second' WHERE id='k1'");
+    assert_level(a, b);
+    assert_rows(b, "SELECT a FROM t WHERE id='k1'", "second\n");
 }
 
 /* Its clock comes back with the answer, and what waits gets a new time: above those that the answer
@@ -1042,6 +1099,9 @@ int main(void)
         T(L2_L5_an_edit_that_waits_while_its_record_goes_and_comes_again),
         T(L3_a_write_after_adopted_rows_is_above_those_before),
         T(L3_L14_what_waits_stays_above_what_was_given_a_time),
+        T(L3_L14_a_given_time_stays_above_ones_own_earlier_write),
+        T(L5_what_comes_back_and_goes_again_is_raised_once),
+        T(L5_what_comes_back_and_is_overwritten_by_its_writer_is_settled),
         T(L8_what_was_written_offline_goes_out_by_itself),
         T(L8_an_edit_made_while_a_push_is_out_is_pushed_as_well),
         T(L4_rows_that_were_there_before_tracking_never_overwrite),
