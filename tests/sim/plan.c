@@ -71,6 +71,8 @@ void sim_plan_make(sim_plan *p, uint64_t seed)
     if (prng_below(&g, 20) == 0) p->devices = 5 + (int)prng_below(&g, 4);
     p->agents = (unsigned)(prng_next(&g) & prng_next(&g));
     if (p->trouble & TROUBLE_REFUSAL) p->agents |= 1u;
+    /* Who gives a number a second time must give it another stamp, or the model takes them for one. */
+    if (p->trouble & (TROUBLE_COPY | TROUBLE_POWER)) p->trouble &= ~(unsigned)TROUBLE_STILL;
     p->users = 1 + (prng_below(&g, 4) == 0);
     int most = prng_below(&g, 10) == 0 ? SIM_STEPS_MAX : 60;
     p->count = 8 + (int)prng_below(&g, (uint64_t)(most - 8));
