@@ -239,8 +239,9 @@ MUTANTS = [
            "sim "
            "http/test_sync_push:L8_a_push_sent_again_gives_the_same_answer_and_does_nothing"),
     Mutant("acknowledged-too-far", "L8 L9", "src/replica/ack.c",
-           "        if (last > settled) settled = last;\n",
-           "        if (last > settled) settled = last + 1;\n",
+           "    app->settled = settled;\n",
+           "    app->settled = settled > app->settled ? sg_counters_load(r, "
+           "err).next_n - 1 : settled;\n",
            "sim "
            "laws/test_session:L8_an_edit_made_while_a_push_is_out_is_pushed_as_well"),
     Mutant("refused-change-dropped", "L9", "src/replica/ack.c",
@@ -433,7 +434,7 @@ MUTANTS = [
            "unit/test_change_json:L9_a_malformed_change_is_refused_alone_with_its_path"),
 ]
 
-# What other systems did wrong, and the mutant that does it here: the tests it names are the scenario.
+# What other systems did wrong, and the mutant that does it here; the tests it names are scenarios.
 FAILURES = [
     ("an insert without per-field times lost later edits on a fresh device",
      "one-time-for-all-fields"),

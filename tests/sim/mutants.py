@@ -133,11 +133,12 @@ def try_simulator(verdict, program, seeds):
 
 
 def failed_tests(program):
+    """Those that failed, or the one that does not end."""
     try:
-        done = subprocess.run([program], capture_output=True, text=True, errors="replace",
-                              timeout=TEST_S)
-    except subprocess.TimeoutExpired:
-        return ["(it did not end)"]
+        done = subprocess.run(["stdbuf", "-oL", program], capture_output=True, text=True,
+                              errors="replace", timeout=TEST_S)
+    except subprocess.TimeoutExpired as e:
+        return re.findall(r"\[ RUN      \] (\w+)", (e.stdout or b"").decode())[-1:]
     return re.findall(r"^\[  FAILED  \] (\w+)$", done.stdout + done.stderr, re.M)
 
 
