@@ -7,6 +7,8 @@
 
 #define HISTORY_BYTES_MAX ((size_t)64 << 20) /* a chunk's values, and one body's beyond them */
 #define PACKED_BYTES_MAX (2 * SG_STORED_MAX)
+/* A value, twice over: its bytes, and those of the JSON that it may be the text of. */
+#define SCRATCH_BYTES_MAX (4 * SG_VALUE_MAX)
 
 static const char dropped_stage[] =
     "the beginning of this transaction is not here (any more): send it again from its first change";
@@ -22,6 +24,8 @@ sg_applier *sg_applier_new(const sg_store *store)
     sg_arena_init(&a->arena);
     sg_buf_init(&a->history_bytes, HISTORY_BYTES_MAX);
     sg_buf_init(&a->packed, PACKED_BYTES_MAX);
+    sg_buf_init(&a->scratch, SCRATCH_BYTES_MAX);
+    sg_record_init(&a->before);
     for (size_t i = 0; i < SG_CHUNK_CHANGES; i++)
         sg_record_init(&a->slots[i].record);
     return a;
@@ -33,6 +37,8 @@ void sg_applier_free(sg_applier *a)
     sg_arena_deinit(&a->arena);
     sg_buf_deinit(&a->history_bytes);
     sg_buf_deinit(&a->packed);
+    sg_buf_deinit(&a->scratch);
+    sg_record_deinit(&a->before);
     for (size_t i = 0; i < SG_CHUNK_CHANGES; i++)
         sg_record_deinit(&a->slots[i].record);
     sg_free(a);

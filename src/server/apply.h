@@ -2,7 +2,8 @@
  * Applying a push inside the writer's transaction: which numbers are new, what waits for the rest
  * of its transaction, and the merge of what is left.
  *
- * apply.c decides about numbers (L8, L13) and staging (L1); chunk.c merges, a bounded number of
+ * apply.c decides about numbers (L8, L13) and staging (L1); chunk.c merges and chunk_sum.c keeps the
+ * sums, a bounded number of
  * changes at a time, so that neither a large push nor a large transaction needs large memory.
  *
  * Threads: the writer's alone.
@@ -18,6 +19,7 @@
 #define SG_CHUNK_CHANGES 512u             /* changes merged at once */
 #define SG_CHUNK_BYTES ((size_t)16 << 20) /* of values merged at once */
 #define SG_STORED_MAX ((size_t)8 << 20)   /* bytes of one record's values; over it: limit */
+#define SG_CHUNK_SUMS 16u                 /* tables whose sums are added up at once */
 #define SG_LOST_RETRY_MAX 64 /* history entries looked at for a retried change without number */
 
 /* A change on its way into its record. */
@@ -38,6 +40,12 @@ typedef struct sg_chunk_slot {
     bool known;   /* it exists, or an earlier change of the chunk made it */
     bool changed;
 } sg_chunk_slot;
+
+/* What records of the chunk add to the sums of their table. */
+typedef struct sg_chunk_sums {
+    uint32_t table;
+    sg_sum sum;
+} sg_chunk_sums;
 
 typedef struct sg_applier {
     const sg_store *store;
@@ -68,7 +76,11 @@ typedef struct sg_applier {
     uint32_t history_slot[SG_CHUNK_CHANGES];
     size_t history_count;
     sg_buf history_bytes;
-    sg_buf packed;     /* records */
+    sg_buf packed;                     /* records */
+    sg_record before;                  /* as the record at hand was stored */
+    sg_chunk_sums sums[SG_CHUNK_SUMS]; /* what the chunk adds to them */
+    size_t sum_count;
+    sg_buf scratch;    /* for the hashes of values */
     uint32_t actor_id; /* memo: of the last actor */
     sg_slice actor_text;
 } sg_applier;
@@ -89,6 +101,10 @@ int sg_chunk_flush(sg_applier *a);
 void sg_chunk_drop(sg_applier *a);
 /* chunk_merge.c: one item of the chunk, whose record has been loaded. */
 int sg_chunk_merge(sg_applier *a, sg_chunk_item *item);
+/* chunk_sum.c: add what a record has become, and is about to be saved as, to its table's sums. */
+int sg_chunk_sum(sg_applier *a, sg_chunk_slot *slot);
+/* Save what has been added up. */
+int sg_chunk_sum_save(sg_applier *a);
 /* Bytes of a change's names and values. */
 size_t sg_chunk_bytes(const sg_change *c);
 

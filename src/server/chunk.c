@@ -1,6 +1,7 @@
 #include "server/apply.h"
 
 #define WIDE_RECORD 256u /* fields; the memory of wider records is not kept for the next chunk */
+#define SCRATCH_KEPT ((size_t)1 << 16) /* bytes; the same */
 
 /* ---- filling ---- */
 
@@ -147,8 +148,12 @@ static int pack_slot(sg_applier *a, sg_chunk_slot *slot)
 static int save(sg_applier *a)
 {
     int err = SG_OK;
-    for (size_t i = 0; i < a->slot_count && err == SG_OK; i++)
-        if (a->slots[i].changed) err = pack_slot(a, &a->slots[i]);
+    for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
+        if (!a->slots[i].changed) continue;
+        err = sg_chunk_sum(a, &a->slots[i]);
+        if (err == SG_OK) err = pack_slot(a, &a->slots[i]);
+    }
+    if (err == SG_OK) err = sg_chunk_sum_save(a);
     for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
         sg_chunk_slot *slot = &a->slots[i];
         if (!slot->changed) continue;
@@ -175,6 +180,9 @@ void sg_chunk_drop(sg_applier *a)
     a->actor_id = 0; /* its text may go with the arena */
     memset(a->table, 0, sizeof a->table);
     sg_buf_clear(&a->history_bytes);
+    a->sum_count = 0;
+    if (a->before.cap > WIDE_RECORD) sg_record_deinit(&a->before);
+    if (a->scratch.cap > SCRATCH_KEPT) sg_buf_deinit(&a->scratch);
     sg_arena_reset(&a->arena);
 }
 

@@ -178,6 +178,43 @@ static void prove_cursors(reading *r)
     if (r->err == SG_OK) r->err = sg_cursor_prove(r->store, r->view, &r->page->until);
 }
 
+typedef struct summing {
+    reading *r;
+    sg_jsonw w;
+} summing;
+
+static void put_hash(sg_jsonw *w, uint64_t v)
+{
+    char text[SG_SUM_TEXT];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "0123456789abcdef"[v >> (60 - 4 * i) & 15];
+    sg_jsonw_string(w, sg_slice_of(text, sizeof text));
+}
+
+static void put_sum(void *ctx, uint32_t table, const sg_sum *sum)
+{
+    summing *m = ctx;
+    if (!wanted(m->r, table)) return;
+    sg_jsonw_array(&m->w);
+    sg_jsonw_string(&m->w, m->r->store->ops->text(m->r->view, SG_TEXT_OF_TABLE, table));
+    put_hash(&m->w, sum->marks);
+    put_hash(&m->w, sum->values);
+    sg_jsonw_int(&m->w, sum->records);
+    sg_jsonw_array_end(&m->w);
+}
+
+/* They are those of the snapshot, and so of the cursor that the last page ends with. */
+static void put_sums(reading *r, sg_feed feed)
+{
+    summing m = {.r = r};
+    if (r->err != SG_OK || r->spec->version < 2 || r->page->more) return;
+    sg_jsonw_init(&m.w, &r->page->sums);
+    sg_jsonw_array(&m.w);
+    if (feed.scope != 0 && feed.app != 0) r->err = r->store->ops->sums(r->view, feed, put_sum, &m);
+    sg_jsonw_array_end(&m.w);
+    if (r->err == SG_OK) r->err = r->page->sums.err;
+}
+
 static void put_names(reading *r)
 {
     sg_jsonw w;
@@ -207,6 +244,7 @@ int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg
     reading r = {.store = store, .view = view, .spec = spec, .page = page, .arena = arena};
     *page = (sg_delta_page){.until = sg_cursor_at(newest), .alone = true};
     sg_buf_init(&page->names, SG_PAGE_BYTES_MAX);
+    sg_buf_init(&page->sums, SG_PAGE_BYTES_MAX);
     r.texts = (sg_texts){&r, name_text, client_text, actor_text};
     sg_page_writer_init(&r.writer, &r.unused, &r.texts);
     sg_record_init(&r.record);
@@ -220,6 +258,7 @@ int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg
     }
     if (r.err == SG_OK) r.err = check_cursor(&r, feed, newest);
     if (r.err == SG_OK && feed.scope != 0 && feed.app != 0) read_records(&r, feed, newest);
+    put_sums(&r, feed);
     prove_cursors(&r);
     if (r.err == SG_OK) put_names(&r);
     if (r.err == SG_OK) close_parts(&r);
@@ -236,6 +275,7 @@ void sg_delta_deinit(sg_delta_page *page)
         sg_buf_deinit(&page->parts[i].records);
     sg_free(page->parts);
     sg_buf_deinit(&page->names);
+    sg_buf_deinit(&page->sums);
     *page = (sg_delta_page){0};
 }
 
@@ -256,6 +296,7 @@ void sg_delta_put(sg_jsonw *w, const sg_delta_page *page, sg_epoch epoch)
     sg_jsonw_kint(w, "syncedSeq", page->until.from);
     sg_jsonw_kbool(w, "hasMore", page->more);
     if (page->floor_seq != 0) sg_jsonw_kint(w, "floor", page->floor_seq);
+    if (page->sums.n != 0) sg_jsonw_kraw(w, "sums", sg_buf_view(&page->sums));
     /* Inside an object of their own, of which the braces stay behind. */
     if (page->names.n > 2) {
         sg_buf_byte(w->out, ',');

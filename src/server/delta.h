@@ -46,6 +46,7 @@ typedef struct sg_delta_page {
     sg_cursor until; /* the cursor behind this page, proved */
     bool more;
     int64_t floor_seq; /* deletes up to here may be forgotten; 0: none */
+    sg_buf sums;       /* of the last page, version 2: an array; empty otherwise */
     bool alone;        /* all that is new comes from one client … */
     sg_slice writer;   /* … this one; in the arena */
 } sg_delta_page;

@@ -32,6 +32,11 @@
                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                       \
     X(SAVE_RECORD, "UPDATE record SET seq = ?1, hist = ?2, dead_us = ?3, data = ?4 WHERE id = ?5") \
     X(RECORD_REF, "SELECT tbl, key FROM record WHERE id = ?1")                                     \
+    X(GET_SUM, "SELECT marks, vals, records FROM sums WHERE scope = ?1 AND app = ?2 AND tbl = ?3") \
+    X(PUT_SUM, "INSERT OR REPLACE INTO sums(scope, app, tbl, marks, vals, records) "               \
+               "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                  \
+    X(SUMS, "SELECT marks, vals, records, tbl FROM sums WHERE scope = ?1 AND app = ?2")            \
+    X(FEEDS, "SELECT scope, app FROM record UNION SELECT scope, app FROM sums")                    \
     X(DELTA, "SELECT tbl, key, id, seq, hist, dead_us, data FROM record "                          \
              "WHERE scope = ?1 AND app = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4")                   \
     X(DELTA_TABLE,                                                                                 \
@@ -139,6 +144,10 @@ int sg_sqlite_save_records(sg_writer *w, sg_feed feed, const sg_ref *refs, sg_st
                            size_t n);
 int sg_sqlite_record_ref(sg_writer *w, int64_t row, sg_ref *ref, bool *found);
 int sg_sqlite_delta(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more);
+
+int sg_sqlite_add_sum(sg_writer *w, sg_feed feed, uint32_t table, const sg_sum *more);
+int sg_sqlite_feeds(sg_view *v, sg_feed_fn *fn, void *ctx);
+int sg_sqlite_sums(sg_view *v, sg_feed feed, sg_sum_fn *fn, void *ctx);
 
 int sg_sqlite_append_history(sg_writer *w, const sg_history_row *rows, size_t n);
 int sg_sqlite_get_history(sg_view *v, int64_t seq, sg_history_row *row, bool *found);

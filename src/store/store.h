@@ -1,10 +1,10 @@
 /*
  * The server's storage seam: what ingest, delta and the rest ask of a store, in their own words.
  *
- * A store keeps, for each feed (the records of one scope in one app), merged records, beside them
- * the history of every change, and what it knows of the clients that push. One writer at a time
- * changes it, between begin and commit; any number of views read it, each from one moment.
- * Operations take whole batches, so that a store at the other end of a wire can pipeline them.
+ * A store keeps, for each feed (the records of one scope in one app), merged records, the sums over
+ * each table of them, beside them the history of every change, and what it knows of the clients that
+ * push. One writer at a time changes it, between begin and commit; any number of views read it, each
+ * from one moment. Operations take whole batches, so that a store at the other end of a wire can pipeline them.
  *
  * Rules for implementations and callers:
  *   1. seq is the order in which commits become visible: the writer hands out numbers above
@@ -27,6 +27,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "core/sum.h"
 
 /* Texts that are stored once and known by a number; 0 is none. */
 enum sg_text_kind {
@@ -121,6 +122,8 @@ typedef struct sg_delta {
 
 /* Called in order of seq. False: enough; the record was not taken. */
 typedef bool sg_delta_fn(void *ctx, const sg_ref *ref, const sg_stored *stored);
+typedef void sg_feed_fn(void *ctx, sg_feed feed);
+typedef void sg_sum_fn(void *ctx, uint32_t table, const sg_sum *sum);
 typedef bool sg_history_fn(void *ctx, const sg_history_row *row);
 
 typedef struct sg_purge {
@@ -162,6 +165,8 @@ typedef struct sg_store_ops {
     /* Rows that are 0 are given a number, in place. */
     int (*save_records)(sg_writer *w, sg_feed feed, const sg_ref *refs, sg_stored *records,
                         size_t n);
+    /* Add to the sums of one table's records (core/sum.h). */
+    int (*add_sum)(sg_writer *w, sg_feed feed, uint32_t table, const sg_sum *more);
     int (*append_history)(sg_writer *w, const sg_history_row *rows, size_t n);
     int (*record_ref)(sg_writer *w, int64_t row, sg_ref *ref, bool *found);
 
@@ -195,6 +200,10 @@ typedef struct sg_store_ops {
     sg_slice (*text)(sg_view *v, enum sg_text_kind kind, uint32_t id);
     /* *more: there are records behind the last one that was taken. */
     int (*delta)(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more);
+    /* Every feed that has a record or a sum. */
+    int (*feeds)(sg_view *v, sg_feed_fn *fn, void *ctx);
+    /* The sums of every table that ever had a record, in no order that means anything. */
+    int (*sums)(sg_view *v, sg_feed feed, sg_sum_fn *fn, void *ctx);
     /* *found = false: there is no such entry, or it has been purged. */
     int (*get_history)(sg_view *v, int64_t seq, sg_history_row *row, bool *found);
     /* A record's history, newest first. SG_NOTFOUND: there is no such record. */

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "core/actor.h"
 #include "core/record.h"
+#include "core/sum.h"
 #include "wire/index_map.h"
 #include "wire/json.h"
 
@@ -54,6 +55,8 @@ void sg_page_put_tables(sg_page_writer *p);
 /* ---- reading ---- */
 
 #define SG_PAGE_ACKS_MAX 100000u    /* entries of acks, rejected and restamped in one answer */
+#define SG_PAGE_SUMS_MAX 100000u    /* entries of sums */
+#define SG_SUM_TEXT 16              /* hex digits of one sum */
 #define SG_PAGE_CLIENTS_MAX 100000u /* texts in `clients`, objects in `actors` */
 
 /* The numbers n … n + count - 1 were committed as seq … seq + count - 1. */
@@ -71,6 +74,12 @@ typedef struct sg_rejection {
     sg_slice table;
     sg_slice id;
 } sg_rejection;
+
+/* The server's sums over a table's records at the page's cursor (core/sum.h). */
+typedef struct sg_page_sum {
+    sg_slice table;
+    sg_sum sum;
+} sg_page_sum;
 
 typedef struct sg_restamp {
     int64_t n;
@@ -93,6 +102,9 @@ typedef struct sg_page {
     size_t rejected_count;
     const sg_restamp *restamped;
     size_t restamped_count;
+    bool summed; /* it has sums: all tables that are not among them are empty */
+    const sg_page_sum *sums;
+    size_t sum_count;
     const sg_slice *clients; /* texts */
     size_t client_count;
     const sg_slice *actors; /* JSON objects */

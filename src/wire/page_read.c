@@ -86,6 +86,54 @@ static void read_restamped(sg_json *j, sg_page *p)
     p->restamped_count = v.count;
 }
 
+/* ---- sums ---- */
+
+static uint64_t read_hash(sg_json *j)
+{
+    uint64_t v = 0;
+    sg_slice text = sg_json_raw_string(j);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool digit = c >= '0' && c <= '9', letter = c >= 'a' && c <= 'f';
+        if (!digit && !letter) sg_json_fail(j, SG_BADREQUEST);
+        v = v << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    if (text.n != SG_SUM_TEXT) sg_json_fail(j, SG_BADREQUEST);
+    return v;
+}
+
+static bool next_of(sg_json *j)
+{
+    bool more = sg_json_next(j);
+    if (!more) sg_json_fail(j, SG_BADREQUEST);
+    return more;
+}
+
+/* [table, marks, values, records, and what later versions may add] */
+static void read_sum(sg_json *j, sg_page_sum *s, sg_arena *arena)
+{
+    (void)sg_json_array(j);
+    if (next_of(j)) s->table = sg_part_text(j, arena);
+    if (next_of(j)) s->sum.marks = read_hash(j);
+    if (next_of(j)) s->sum.values = read_hash(j);
+    if (next_of(j)) s->sum.records = sg_part_count(j);
+    while (sg_json_next(j))
+        (void)sg_json_skip(j);
+}
+
+static void read_sums(sg_json *j, sg_page *p)
+{
+    sg_part_vec v = sg_part_vec_of(p->arena, sizeof(sg_page_sum), SG_PAGE_SUMS_MAX);
+    for ((void)sg_json_array(j); sg_json_next(j);) {
+        sg_page_sum *s = sg_part_add(&v, j);
+        if (s == NULL) return;
+        read_sum(j, s, p->arena);
+    }
+    p->sums = (const sg_page_sum *)(void *)v.p;
+    p->sum_count = v.count;
+    p->summed = j->err == SG_OK;
+}
+
 /* ---- the page ---- */
 
 static void read_clients(sg_json *j, sg_page *p)
@@ -152,6 +200,8 @@ static void read_member(sg_json *j, sg_slice key, sg_page *p)
         read_rejected(j, p);
     else if (sg_slice_eq(key, SG_LIT("restamped")))
         read_restamped(j, p);
+    else if (sg_slice_eq(key, SG_LIT("sums")))
+        read_sums(j, p);
     else if (sg_slice_eq(key, SG_LIT("clients")))
         read_clients(j, p);
     else if (sg_slice_eq(key, SG_LIT("actors")))
