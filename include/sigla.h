@@ -49,6 +49,10 @@
  *                                  migration, and keep it local from then on
  *   sigla_refresh()                look for columns added since; done by itself at load, track, sync
  *   sigla_status()                 JSON
+ *   sigla_check([table])           read what the tables hold and compare it with what the server said
+ *                                  at the last sync: a JSON array, an object for each table
+ *   sigla_repair([table])          have the next sync put the tables right by what the server holds;
+ *                                  what is not pushed yet stays. Done by itself where they differ
  *   sigla_config(name [, value])   read "server", "token", "user", "client", "journal_age_us"; set
  *                                  "server", "token", "journal_age_us" (how long a lost value is
  *                                  kept, a year if not set)
@@ -116,7 +120,8 @@ typedef struct sigla_session sigla_session;
 
 enum sigla_action_kind {
     SIGLA_REQUEST, /* make the HTTP request, then call sigla_session_answer or _lost */
-    SIGLA_WAIT,    /* nothing to do for wait_ms, or until sigla_session_wake */
+    SIGLA_WAIT,    /* nothing to do for wait_ms, or until sigla_session_wake; wait_ms 0 without an error:
+                    * there is more to do here, and others may have their turn first */
     SIGLA_DONE,    /* all pushed and pulled; sigla_session_wake begins anew */
     SIGLA_STOP     /* cannot go on: error and message say why (401, 402, 403, 426, damage …) */
 };

@@ -51,6 +51,8 @@ static enum sg_drive_state obey(sg_drive *d, const sigla_action *a)
         d->in_flight = true;
         return d->state = SG_DRIVE_BUSY;
     case SIGLA_WAIT:
+        /* Nothing has failed: it only gives us our turn. */
+        if (a->error == SIGLA_OK && a->wait_ms == 0) return d->state = SG_DRIVE_BUSY;
         d->pause_until_ms = sg_meter_now_ms() + (a->wait_ms > 0 ? a->wait_ms : 0);
         keep(d->why, d->trouble == SG_TROUBLE_NETWORK ? d->last_failure : a->message);
         return d->state = SG_DRIVE_PAUSED;
@@ -92,6 +94,7 @@ int64_t sg_drive_silence_ms(const sg_drive *d)
 
 int64_t sg_drive_wait_ms(const sg_drive *d, int64_t most_ms)
 {
+    if (d->state == SG_DRIVE_BUSY && !d->in_flight) return 0;
     if (d->state != SG_DRIVE_PAUSED) return most_ms;
     int64_t left = d->pause_until_ms - sg_meter_now_ms();
     if (left < 0) return 0;

@@ -221,7 +221,7 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     else if (s->place.resync)
         s->phase = SG_PHASE_PUSH;
     else
-        sg_session_next_app(s, &err);
+        sg_check_start(s);
     return err;
 }
 

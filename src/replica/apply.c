@@ -1,6 +1,7 @@
 #include "replica/apply.h"
 
 #include "base/mem.h"
+#include "replica/agree.h"
 #include "replica/capture.h"
 #include "replica/fold.h"
 #include "replica/intern.h"
@@ -8,6 +9,7 @@
 #include "replica/key.h"
 #include "replica/loss.h"
 #include "replica/park.h"
+#include "replica/repair.h"
 #include "replica/resync.h"
 #include "replica/tombstone.h"
 
@@ -21,6 +23,7 @@ int sg_apply_open(sg_apply *a, sg_replica *r, uint32_t app)
     sg_buf_init(&a->image, (size_t)1 << 30);
     int err = sg_tables_load(r);
     sg_app_load(r, app, &a->app, &err);
+    sg_repair_open(a, &err);
     a->counters = sg_counters_load(r, &err);
     a->journal = sg_journal_any(r, &err);
     sqlite3_stmt *s = NULL;
@@ -110,13 +113,21 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
 {
     sg_record *rec = &a->rec.record;
     int column = sg_apply_column(t, in->name, hint);
-    if (column >= 0 && t->columns[column].key_part != 0) return; /* the key says it already */
+    /* What the key says already has no column to go to, but a mark that others have as well. */
+    if (column >= 0 && t->columns[column].key_part != 0) column = -1;
     uint32_t name = column >= 0 ? sg_column_name_id(a->r, &t->columns[column], err)
                                 : sg_intern_name(a->r, in->name, err);
     sg_mark mark = sg_apply_mark(a, in->mark, err);
     if (*err != SG_OK) return;
     if (anew && a->journal) sg_journal_relist(a->r, t, sg_buf_view(&a->key), name, in->lost, err);
     sg_field *f = sg_record_find(rec, name);
+    if (t->repairing && (f == NULL || !sg_repair_pending(a, &f->mark, err))) {
+        if (f == NULL) f = sg_record_at(rec, name);
+        if (f == NULL) *err = SG_NOMEM;
+        if (*err == SG_OK) sg_repair_field(a, t, f, column, in, &mark, err);
+        sg_apply_follow(a, mark.at_us);
+        return;
+    }
     if (f != NULL && is_same_write(&f->mark, &mark)) {
         note_proved(a, &mark, err);
         f->mark = mark;
@@ -144,17 +155,21 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
 static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *err)
 {
     sg_record *rec = &a->rec.record;
+    bool stands = t->repairing && !(rec->has_life && sg_repair_pending(a, &rec->life, err));
+    if (stands && in->life == NULL) rec->has_life = rec->dead = false;
     if (in->life == NULL) return rec->dead;
     sg_mark mark = sg_apply_mark(a, in->life, err);
-    if (rec->has_life && is_same_write(&rec->life, &mark)) {
+    if (!stands && rec->has_life && is_same_write(&rec->life, &mark)) {
         note_proved(a, &mark, err);
         rec->life = mark;
         return rec->dead;
     }
-    enum sg_merge verdict = rec->has_life ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+    enum sg_merge verdict =
+        rec->has_life && !stands ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
     if (verdict == SG_MERGE_SAME) rec->life.seq = mark.seq;
     if (verdict != SG_MERGE_TAKE) return rec->dead;
-    if (in->dead && !rec->dead && *err == SG_OK) {
+    bool shown = !rec->dead || (stands && a->shown.here);
+    if (in->dead && shown && *err == SG_OK) {
         sg_loss_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);
     }
@@ -180,7 +195,11 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     if (err == SG_BADVALUE || err == SG_LIMIT) return sg_park_foreign(a, t, in->id);
     if (err != SG_OK) return err;
     sg_slice key = sg_buf_view(&a->key);
-    sg_rec_load(a->r, &a->rec, t, key, &err);
+    if (t->repairing)
+        sg_rec_load_anyhow(a->r, &a->rec, t, key, &err);
+    else
+        sg_rec_load(a->r, &a->rec, t, key, &err);
+    if (t->repairing) sg_repair_look(a, t, &err);
     if (err != SG_OK) return err;
     a->r->applying_table = t;
     a->r->applying_key = key;
@@ -191,6 +210,7 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     size_t hint = 0;
     for (size_t i = 0; i < in->count && !dead && !in->dead && err == SG_OK; i++)
         take_field(a, t, &in->fields[i], in->life != NULL, &hint, &err);
+    if (err == SG_OK && !dead && t->repairing) sg_repair_rest(a, t, in, &err);
     if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
     sg_rec_save(a->r, &a->rec, t, key, &err);
     if (a->app.resync) sg_resync_seen(a->r, t, key, &err);
@@ -229,15 +249,15 @@ int sg_apply_page(sg_apply *a, sg_slice json)
     }
     a->r->applying = false;
     if (err == SG_OK) err = sg_apply_cursor(a, &page);
+    sg_agree_told(a, &page, &err);
     sg_arena_deinit(&arena);
     return err;
 }
 
 int sg_apply_close(sg_apply *a, bool last, int err)
 {
-    if (err == SG_OK && last && a->app.resync) {
-        err = sg_resync_finish(a);
-    }
+    if (err == SG_OK && last && a->app.resync) err = sg_resync_finish(a);
+    sg_repair_close(a, last && !a->app.resync, &err);
     a->r->applying = true;
     if (err == SG_OK) err = sg_park_settle(a);
     a->r->applying = false;
@@ -249,6 +269,7 @@ int sg_apply_close(sg_apply *a, bool last, int err)
     sg_app_save(a->r, &a->app, &err);
     if (a->journal) sg_journal_settle(a->r, &a->count.conflicts, &err);
     sg_counters_store(a->r, &a->counters, &err);
+    if (last) sg_agree_compare(a, &err);
     sg_rec_deinit(&a->rec);
     sg_arena_deinit(&a->one);
     sg_buf_deinit(&a->key);

@@ -35,6 +35,10 @@ typedef struct sg_apply {
     bool journal;   /* there are entries to keep up */
     int64_t proved; /* a server put back: its history is ours at least up to this seq */
     bool foreign_keys;
+    struct {
+        bool here;
+        uint64_t hash[SG_COLUMNS_MAX];
+    } shown; /* by the row at hand, while its table is repaired */
     sg_rec rec;
     sg_arena one; /* of the record being applied */
     sg_buf key, scratch, image;

@@ -3,12 +3,14 @@
 #include "core/time.h"
 #include "replica/ack.h"
 #include "replica/actor_stack.h"
+#include "replica/examine.h"
 #include "replica/fold.h"
 #include "replica/identity.h"
 #include "replica/intern.h"
 #include "replica/journal.h"
 #include "replica/key.h"
 #include "replica/refresh.h"
+#include "replica/repair.h"
 #include "replica/status.h"
 #include "replica/sweep.h"
 #include "replica/track.h"
@@ -98,6 +100,23 @@ static void f_sweep(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     (void)argc;
     sg_replica *r = begin(ctx);
     finish(ctx, r, sg_sweep(r, text_of(argv[0])));
+}
+
+static void f_check(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    sg_replica *r = begin(ctx);
+    sg_buf out;
+    sg_buf_init(&out, (size_t)64 << 20);
+    int err = sg_examine(r, argc > 0 ? text_of(argv[0]) : SG_LIT(""), &out);
+    if (err == SG_OK) sqlite3_result_text64(ctx, out.p, out.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+    finish(ctx, r, err);
+    sg_buf_deinit(&out);
+}
+
+static void f_repair(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    sg_replica *r = begin(ctx);
+    finish(ctx, r, sg_repair_ask(r, argc > 0 ? text_of(argv[0]) : SG_LIT("")));
 }
 
 static void f_index(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -252,6 +271,7 @@ int sg_functions_register(sg_replica *r)
         {"sigla_init", 1, f_init},       {"sigla_config", 1, f_config},
         {"sigla_config", 2, f_config},   {"sigla_track", 1, f_track},
         {"sigla_track", 2, f_track},     {"sigla_untrack", 1, f_untrack},
+        {"sigla_check", -1, f_check},    {"sigla_repair", -1, f_repair},
         {"sigla_sweep", 1, f_sweep},     {"sigla_index_updated", 1, f_index},
         {"sigla_refresh", 0, f_refresh}, {"sigla_as", 1, f_as},
         {"sigla_as_end", 0, f_as_end},   {"sigla_updated_at", -1, f_updated_at},

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/reader.h"
+#include "replica/agree.h"
 #include "replica/intern.h"
 #include "replica/key.h"
 #include "replica/tombstone.h"
@@ -144,7 +145,7 @@ static bool fill(hydration *h, const arrival *x, size_t *bytes, int *err)
     for (size_t i = 0; i < x->in.count && *err == SG_OK; i++) {
         const sg_page_field *in = &x->in.fields[i];
         int c = sg_apply_column(x->t, in->name, &hint);
-        if (c >= 0 && x->t->columns[c].key_part != 0) continue; /* the key says it already */
+        if (c >= 0 && x->t->columns[c].key_part != 0) c = -1; /* as in apply.c */
         uint32_t name = c >= 0 ? sg_column_name_id(a->r, &x->t->columns[c], err)
                                : sg_intern_name(a->r, in->name, err);
         if (in->mark != last) {
@@ -266,6 +267,8 @@ int sg_hydrate(sg_apply *a, sg_slice pages)
     a->r->applying = false;
     for (size_t i = 0; i < h.page_count && err == SG_OK; i++)
         err = sg_apply_cursor(a, &h.pages[i]);
+    for (size_t i = 0; i < h.page_count && err == SG_OK; i++)
+        sg_agree_told(a, &h.pages[i], &err);
     sg_free(h.arrivals);
     sg_arena_deinit(&h.arena);
     return err;

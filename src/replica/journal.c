@@ -100,6 +100,11 @@ void sg_journal_loss(sg_replica *r, const sg_loss *l, int64_t *raised, int *err)
     *raised += verdict == SG_JUDGE_LOST && l->hydrated;
 }
 
+void sg_journal_keep(sg_replica *r, const sg_loss *l, int *err)
+{
+    if (*err == SG_OK && !sg_slice_eq(l->value, SG_LIT("null"))) add(r, l, "quiet", err);
+}
+
 void sg_journal_now(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, sg_slice now,
                     const sg_mark *mark, int *err)
 {

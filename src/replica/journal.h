@@ -35,6 +35,9 @@ typedef struct sg_loss {
 bool sg_journal_any(sg_replica *r, int *err);
 /* Judge the loss and write down what must not be lost. *raised counts new conflicts. */
 void sg_journal_loss(sg_replica *r, const sg_loss *loss, int64_t *raised, int *err);
+/* Write down, unannounced, a value that nobody is known to have written: it was shown here, and is not
+ * what its mark stands for. However often that happens. */
+void sg_journal_keep(sg_replica *r, const sg_loss *loss, int *err);
 /* What is there now, for entries of that field. */
 void sg_journal_now(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, sg_slice now,
                     const sg_mark *mark, int *err);

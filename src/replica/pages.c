@@ -1,6 +1,7 @@
 /* Pages of a pull or stream: held until the last one, then applied together (L1). */
 #include "replica/fold.h"
 #include "replica/hydrate.h"
+#include "replica/repair.h"
 #include "replica/resync.h"
 #include "replica/session.h"
 
@@ -45,6 +46,21 @@ void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice jso
     if (!has_more || pages->n > most) apply_held(s, pages, app, !has_more, err);
 }
 
+static void forget_pages(sigla_session *s)
+{
+    sg_buf_clear(&s->pages);
+    s->pull_cursor[0] = '\0';
+}
+
+void sg_session_repair(sigla_session *s, uint32_t app, int *err)
+{
+    if (*err == SG_OK) *err = sg_replica_begin(s->r);
+    if (*err != SG_OK) return;
+    sg_repair_begin(s->r, app, err);
+    *err = sg_replica_end(s->r, *err);
+    forget_pages(s);
+}
+
 void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err)
 {
     *err = sg_replica_begin(s->r);
@@ -53,6 +69,5 @@ void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err)
     sg_app_load(s->r, app, &place, err);
     sg_resync_begin(s->r, &place, restored, err);
     *err = sg_replica_end(s->r, *err);
-    sg_buf_clear(&s->pages);
-    s->pull_cursor[0] = '\0';
+    forget_pages(s);
 }

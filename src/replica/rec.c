@@ -1,5 +1,8 @@
 #include "replica/rec.h"
 
+#include "replica/key.h"
+#include "replica/sums.h"
+
 #define REC_BYTES_MAX ((size_t)256 << 20)
 
 void sg_rec_init(sg_rec *rec)
@@ -8,6 +11,8 @@ void sg_rec_init(sg_rec *rec)
     sg_record_init(&rec->record);
     sg_buf_init(&rec->packed, REC_BYTES_MAX);
     sg_buf_init(&rec->scratch, REC_BYTES_MAX);
+    sg_record_init(&rec->before);
+    sg_buf_init(&rec->id, SG_KEY_MAX * 8);
 }
 
 void sg_rec_deinit(sg_rec *rec)
@@ -15,6 +20,8 @@ void sg_rec_deinit(sg_rec *rec)
     sg_record_deinit(&rec->record);
     sg_buf_deinit(&rec->packed);
     sg_buf_deinit(&rec->scratch);
+    sg_record_deinit(&rec->before);
+    sg_buf_deinit(&rec->id);
 }
 
 static sqlite3_stmt *bind(sg_replica *r, enum sg_stmt which, const sg_table *t, sg_slice key,
@@ -31,6 +38,7 @@ void sg_rec_clear(sg_rec *rec)
 {
     sg_record_clear(&rec->record);
     sg_buf_clear(&rec->packed);
+    rec->stored = sg_slice_of(NULL, 0);
     rec->exists = false;
     rec->updated_at = SG_NOT_INDEXED;
 }
@@ -44,10 +52,22 @@ void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, in
     sqlite3_reset(s);
     rec->exists = true;
     *err = rec->packed.err;
-    if (*err == SG_OK) *err = sg_record_unpack(&rec->record, sg_buf_view(&rec->packed));
+    rec->stored = sg_buf_view(&rec->packed);
+    if (*err == SG_OK) *err = sg_record_unpack(&rec->record, rec->stored);
     if (*err == SG_CORRUPT)
         sg_replica_fail(r, *err, "the marks of a record of \"%s\" are damaged", t->name);
     if (*err == SG_OK && !rec->record.dead) rec->updated_at = sg_record_updated_at(&rec->record);
+}
+
+void sg_rec_load_anyhow(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+{
+    sg_rec_load(r, rec, t, key, err);
+    if (*err != SG_CORRUPT || rec->stored.n == 0) return;
+    *err = SG_OK;
+    r->message[0] = '\0';
+    sg_rec_clear(rec);
+    rec->exists = true;
+    sg_sums_recount(r, t->id, err);
 }
 
 static void index_change(sg_replica *r, enum sg_stmt which, const sg_table *t, int64_t at_us,
@@ -72,10 +92,41 @@ static void reindex(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key,
     rec->updated_at = at_us;
 }
 
+/* Keep the table's sums in step: what is stored becomes `now`, NULL: nothing. */
+static void roll(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, const sg_record *now,
+                 int *err)
+{
+    if (*err != SG_OK) return;
+    sg_sum sum = {0};
+    sg_sums_ctx ctx = {.r = r};
+    const sg_summer summer = sg_sums_of_marks(&ctx);
+    const sg_record *before = rec->stored.n != 0 ? &rec->before : NULL;
+    sg_buf_clear(&rec->id);
+    int rc = t->missing ? SG_CORRUPT : sg_key_to_id(t, key, &rec->id);
+    if (rc == SG_NOMEM) *err = rc;
+    if (rc != SG_OK) {
+        /* A table that is gone, or has got another key: what its records add nobody can say now. */
+        sg_sums_recount(r, t->id, err);
+        return;
+    }
+    uint64_t start = sg_sum_start(sg_slice_str(t->wire), sg_buf_view(&rec->id));
+    sg_sum_change(&sum, &summer, start, before, now);
+    *err = ctx.err;
+    sg_sums_add(r, t->id, &sum, err);
+}
+
+/* What is stored now, before it is written over. */
+static void remember(sg_rec *rec, int *err)
+{
+    sg_record_clear(&rec->before);
+    if (rec->stored.n != 0 && *err == SG_OK) *err = sg_record_unpack(&rec->before, rec->stored);
+}
+
 static void store(sg_replica *r, sg_rec *rec, enum sg_stmt how, const sg_table *t, sg_slice key,
                   int *err)
 {
     if (*err != SG_OK) return;
+    remember(rec, err);
     sg_buf_clear(&rec->scratch);
     sg_record_pack(&rec->record, &rec->scratch);
     *err = rec->scratch.err;
@@ -84,6 +135,8 @@ static void store(sg_replica *r, sg_rec *rec, enum sg_stmt how, const sg_table *
     sg_sql_bind_blob(s, 3, sg_buf_view(&rec->scratch));
     sg_sql_done(s, err);
     rec->exists = sqlite3_changes(r->db) != 0;
+    if (rec->exists) roll(r, rec, t, key, &rec->record, err);
+    if (rec->exists) rec->stored = sg_buf_view(&rec->scratch);
     if (!t->indexed || *err != SG_OK || !rec->exists) return;
     int64_t at_us = rec->record.dead ? SG_NOT_INDEXED : sg_record_updated_at(&rec->record);
     reindex(r, rec, t, key, at_us, err);
@@ -102,8 +155,11 @@ void sg_rec_save(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, in
 
 void sg_rec_delete(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
 {
+    remember(rec, err);
     sqlite3_stmt *s = bind(r, SG_STMT_REC_DELETE, t, key, err);
     sg_sql_done(s, err);
+    roll(r, rec, t, key, NULL, err);
+    rec->stored = sg_slice_of(NULL, 0);
     reindex(r, rec, t, key, SG_NOT_INDEXED, err);
     rec->exists = false;
 }

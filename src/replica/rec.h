@@ -11,6 +11,9 @@ typedef struct sg_rec {
     sg_record record;
     sg_buf packed;
     sg_buf scratch;
+    sg_slice stored;  /* the packed form that is in sigla_rec; empty: none */
+    sg_record before; /* the same, unpacked: its marks only */
+    sg_buf id;
     bool exists;        /* there was a row */
     int64_t updated_at; /* as the index has it; SG_NOT_INDEXED if it is not there */
 } sg_rec;
@@ -19,6 +22,9 @@ void sg_rec_init(sg_rec *rec);
 void sg_rec_deinit(sg_rec *rec);
 /* Load (an empty record if there is none). */
 void sg_rec_load(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+/* The same of a record that is about to be put right: one that cannot be read is an empty one, which
+ * exists. */
+void sg_rec_load_anyhow(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
 /* Begin an empty record that is not known to be stored. */
 void sg_rec_clear(sg_rec *rec);
 /* Save it if there is none; false: there is one, or an error. */

@@ -273,6 +273,14 @@ static bool has_shadows(reconcile *c, int *err)
     return any;
 }
 
+void sg_reconcile_adopt(sg_replica *r, uint32_t table, int *err)
+{
+    reconcile c;
+    init(&c, r, table, err);
+    if (*err == SG_OK) adopt_rows(&c, err);
+    deinit(&c);
+}
+
 void sg_reconcile(sg_replica *r, uint32_t table, enum sg_gap gap, int *err)
 {
     reconcile c;

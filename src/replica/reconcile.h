@@ -18,6 +18,9 @@ enum sg_gap {
  * be flushed. */
 void sg_reconcile(sg_replica *r, uint32_t table, enum sg_gap gap, int *err);
 
+/* Of that, rows without a shadow alone. */
+void sg_reconcile_adopt(sg_replica *r, uint32_t table, int *err);
+
 /* Before capture ends: put the rows' values into their shadows, so that sg_reconcile will see what
  * was changed meanwhile. */
 void sg_reconcile_keep(sg_replica *r, uint32_t table, int *err);

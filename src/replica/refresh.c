@@ -5,6 +5,7 @@
 #include "replica/fold.h"
 #include "replica/park.h"
 #include "replica/reconcile.h"
+#include "replica/sums.h"
 #include "replica/trigger.h"
 
 /* 1 while values that were kept for a column may wait for it to be shown. */
@@ -53,6 +54,8 @@ static void refresh_table(sg_replica *r, uint32_t id, int *err)
     t = *err == SG_OK ? sg_table_id(r, id) : NULL;
     if (t != NULL && !seen) sg_refresh_restart(r, t->app, err);
     sg_state_set_int(r, STATE_UNSHOWN, 1, err);
+    /* Another type of its key may have given its records other ids. */
+    sg_sums_recount(r, id, err);
 }
 
 int sg_refresh_stale(sg_replica *r)

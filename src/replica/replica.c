@@ -13,6 +13,7 @@
 #include "replica/lists.h"
 #include "replica/schema.h"
 #include "replica/state.h"
+#include "replica/sums.h"
 #include "replica/table.h"
 #include "replica/refresh.h"
 #include "replica/transaction.h"
@@ -119,6 +120,7 @@ static void replica_free(void *p)
     registry_remove(r);
     release(r);
     sg_capture_deinit(&r->capture);
+    sg_sums_deinit(r);
     sg_actor_stack_deinit(r);
     sg_intern_cache_clear(&r->names);
     sg_intern_cache_clear(&r->clients);
@@ -139,6 +141,7 @@ void sg_replica_forget_ids(sg_replica *r)
 
 void sg_replica_forget(sg_replica *r)
 {
+    sg_sums_forget(r);
     sg_replica_forget_ids(r);
     r->schema_version = -1;
     r->installed = false;
@@ -230,6 +233,8 @@ static int undo_at_last(sg_replica *r)
 int sg_replica_begin(sg_replica *r)
 {
     int err = r->depth < SG_WORK_DEPTH_MAX ? undo_at_last(r) : SG_INTERNAL;
+    /* What is undone later must not take along what was done before. */
+    sg_sums_keep(r, &err);
     (void)sg_replica_stmt(r, SG_STMT_WORK_ROLLBACK, &err);
     (void)sg_replica_stmt(r, SG_STMT_WORK_UNDO, &err);
     (void)sg_replica_stmt(r, SG_STMT_WORK_RELEASE, &err);
@@ -251,6 +256,7 @@ int sg_replica_begin(sg_replica *r)
 
 int sg_replica_end(sg_replica *r, int err)
 {
+    sg_sums_keep(r, &err);
     bool outer = r->outer_at[--r->depth];
     if (err == SG_OK) err = run(r, SG_STMT_WORK_RELEASE);
     if (outer) sg_sql_exec(r->db, "COMMIT", &err);

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/merge.h"
 #include "core/record.h"
+#include "core/sum.h"
 #include "replica/sql.h"
 
 #define SG_FORMAT 1 /* version of Sigla's tables in a database (spec/storage.md) */
@@ -85,6 +86,14 @@ typedef struct sg_intern_cache {
     uint32_t cap;
 } sg_intern_cache;
 
+/* What the work at hand adds to one table's sums (sums.h). */
+typedef struct sg_rolled {
+    uint32_t table;
+    sg_sum sum;
+    int64_t changes; /* records saved or deleted */
+    bool recount;
+} sg_rolled;
+
 struct sg_replica {
     sg_replica *next; /* in the process's list */
     sqlite3 *db;
@@ -111,6 +120,9 @@ struct sg_replica {
     const sg_table *applying_table;
     sg_slice applying_key;
     bool applying_touched; /* a trigger wrote to that record */
+
+    sg_rolled *rolled; /* not written yet */
+    size_t rolled_count;
 
     int depth;                        /* of sg_replica_begin */
     bool outer_at[SG_WORK_DEPTH_MAX]; /* that begin opened the transaction itself */

@@ -110,7 +110,10 @@ static int remove_unseen(sg_apply *a, sg_table *t)
     while (sg_resync_next(a->r, t, SG_STMT_REC_NEXT, &a->key, &err)) {
         sg_slice key = sg_buf_view(&a->key);
         if (was_seen(a, t, &err)) continue;
-        sg_rec_load(a->r, &a->rec, t, key, &err);
+        if (t->repairing)
+            sg_rec_load_anyhow(a->r, &a->rec, t, key, &err);
+        else
+            sg_rec_load(a->r, &a->rec, t, key, &err);
         if (err != SG_OK || has_pending(a, &err)) continue;
         a->r->applying_table = t;
         a->r->applying_key = key;

@@ -96,6 +96,7 @@ void sigla_session_close(sigla_session *s)
     sg_buf_deinit(&s->body);
     sg_buf_deinit(&s->packed);
     sg_buf_deinit(&s->pages);
+    sg_check_stop(s);
     for (int i = 0; i < s->stream_count; i++)
         sg_stream_deinit(&s->streams[i]);
     sg_free(s->streams);
@@ -222,6 +223,27 @@ void sg_session_next_app(sigla_session *s, int *err)
     if (s->place.resync && *err == SG_OK) sg_session_resync(s, s->app, false, err);
 }
 
+/* A table that is large is read in slices, with the caller's turn in between. */
+static void check(sigla_session *s, int *err)
+{
+    bool done = sg_check_step(s, err);
+    if (*err != SG_OK) return;
+    if (!done) {
+        s->waiting = true;
+        s->wait_ms = 0;
+        s->wait_error = SG_OK;
+        s->message[0] = '\0';
+        return;
+    }
+    uint32_t differing = sg_agree_differing(s->r, s->app, err);
+    if (differing == 0) {
+        if (*err == SG_OK) sg_session_next_app(s, err);
+        return;
+    }
+    s->phase = SG_PHASE_PUSH;
+    sg_session_repair(s, s->app, err);
+}
+
 /* Move on until there is a request to make, or nothing is left. */
 static void advance(sigla_session *s, int *err)
 {
@@ -241,6 +263,11 @@ static void advance(sigla_session *s, int *err)
         sg_app_load(s->r, s->app, &s->place, err);
         /* What a server put back lacks is known when everything was pulled; all goes together. */
         if (sg_app_restored(&s->place)) s->phase = SG_PHASE_PULL;
+        if (s->phase == SG_PHASE_CHECK) {
+            check(s, err);
+            if (s->waiting) return;
+            continue;
+        }
         if (s->phase == SG_PHASE_PUSH) {
             s->out = *err == SG_OK && sg_session_push(s, err);
             if (!s->out && *err == SG_OK) s->phase = SG_PHASE_PULL;
@@ -307,6 +334,7 @@ int sigla_session_next(sigla_session *s, sigla_action *out)
     s->hurry = false;
     int err = SG_OK;
     if (s->phase != SG_PHASE_STOP) advance(s, &err);
+    if (err == SG_OK && s->waiting) return sigla_session_next(s, out);
     if (err == SG_BUSY) {
         /* Another connection writes at length: that passes. */
         sg_session_retry(s, SG_BUSY, 0, "the database is busy");

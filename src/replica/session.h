@@ -3,8 +3,9 @@
  *
  *             +--------------------------- wake ---------------------------+
  *             v                                                            |
- *   START -> PUSH --answer--> PUSH … -> PULL --answer, hasMore--> PULL … -> next app … -> DONE
- *             |  \                        |
+ *   START -> PUSH --answer--> PUSH … -> PULL --answer, hasMore--> PULL … -> CHECK -> next app … -> DONE
+ *             |  \                        |                                  |
+ *             |   \                       |           PUSH <-- repair -------+
  *             |   +--lost, 408, 429, 5xx--+--> WAIT --(time passes)--> where it was
  *             +--401, 402, 403, 426, damage--> STOP
  *
@@ -15,7 +16,9 @@
 #ifndef SG_SESSION_H
 #define SG_SESSION_H
 
+#include "replica/agree.h"
 #include "replica/apply.h"
+#include "replica/scan.h"
 #include "sigla.h"
 
 /* Limits (L20). */
@@ -27,11 +30,33 @@
 #define SG_CATCHUP_BYTES_MAX ((size_t)256 << 20)
 /* A first hydration shows its progress after so much. */
 #define SG_HYDRATE_BYTES ((size_t)4 << 20)
+/* Reading what tables really hold: records a call, tables that are read at each sync, how often others
+ * are, and how often a slice is doubled for a table that does not stand still. */
+#define SG_SCAN_ROWS 1000
+#define SG_SCAN_SMALL 256
+#define SG_SCAN_EVERY_US (INT64_C(86400) * 1000000)
+#define SG_SCAN_DOUBLINGS 6
 #define SG_RETRY_MIN_MS 500
 #define SG_RETRY_MAX_MS 8000
 #define SG_STREAM_EVENT_MAX ((size_t)64 << 20)
 
-enum sg_phase { SG_PHASE_START, SG_PHASE_PUSH, SG_PHASE_PULL, SG_PHASE_DONE, SG_PHASE_STOP };
+enum sg_phase {
+    SG_PHASE_START,
+    SG_PHASE_PUSH,
+    SG_PHASE_PULL,
+    SG_PHASE_CHECK,
+    SG_PHASE_DONE,
+    SG_PHASE_STOP
+};
+
+/* Where the reading of an app's tables stands (check.c). */
+typedef struct sg_check {
+    uint32_t table; /* tables up to this id have been read, or passed over */
+    bool on;        /* one is being read: */
+    sg_scan scan;
+    int64_t changes; /* it had seen so many when that began */
+    int restarts;
+} sg_check;
 
 typedef struct sg_stream {
     uint32_t app;
@@ -76,6 +101,7 @@ struct sigla_session {
     sg_buf pages;                        /* length-prefixed bodies waiting for the last one */
     char pull_cursor[SG_CURSOR_MAX + 1]; /* where the held pages end; empty: none are held */
     sigla_progress progress;
+    sg_check check;
     sg_stream *streams;
     int stream_count;
 };
@@ -86,6 +112,10 @@ void sg_session_next_app(sigla_session *s, int *err);
 int sg_session_stop(sigla_session *s, int err, const char *message);
 /* answer.c: wait, then go on from where the session was. */
 void sg_session_retry(sigla_session *s, int err, int64_t retry_after_ms, const char *message);
+/* check.c: read what the app's tables hold, a slice a step; true when there is no more to read. */
+void sg_check_start(sigla_session *s);
+bool sg_check_step(sigla_session *s, int *err);
+void sg_check_stop(sigla_session *s);
 /* push.c: make the next push of s->place, if anything is pending. */
 bool sg_session_push(sigla_session *s, int *err);
 /* Write "Authorization", "X-Client-Id" … into s->headers. */
@@ -98,5 +128,7 @@ void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, in
 void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
                      int *err);
 void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err);
+/* The same, to mend the tables that differ from the server's. */
+void sg_session_repair(sigla_session *s, uint32_t app, int *err);
 
 #endif

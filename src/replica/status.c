@@ -1,8 +1,10 @@
 #include "replica/status.h"
 
+#include "replica/agree.h"
 #include "replica/app.h"
 #include "replica/intern.h"
 #include "replica/table.h"
+#include "core/time.h"
 #include "sigla.h"
 #include "wire/json.h"
 
@@ -45,6 +47,54 @@ static void put_apps(sg_replica *r, sg_jsonw *w, int *err)
     sg_jsonw_array_end(w);
 }
 
+static void put_time(sg_jsonw *w, const char *name, int64_t at_us)
+{
+    char text[SG_TIME_TEXT_MAX];
+    if (at_us != 0) sg_jsonw_kstr(w, name, sg_slice_of(text, sg_time_format(at_us, text)));
+}
+
+static void put_bit(sg_jsonw *w, int what, int bit, const char *text)
+{
+    if (what & bit) sg_jsonw_string(w, sg_slice_str(text));
+}
+
+/* The last difference that was found, and what has become of it. */
+static void put_difference(sg_jsonw *w, const sg_agree *a)
+{
+    sg_jsonw_k(w, "difference");
+    if (a->found_us == 0) {
+        sg_jsonw_null(w);
+        return;
+    }
+    sg_jsonw_object(w);
+    sg_jsonw_k(w, "what");
+    sg_jsonw_array(w);
+    put_bit(w, a->what, SG_DIFFERS_MARKS, "marks");
+    put_bit(w, a->what, SG_DIFFERS_VALUES, "values");
+    put_bit(w, a->what, SG_DIFFERS_KEPT, "sums");
+    put_bit(w, a->what, SG_DIFFERS_ROWS, "rows");
+    put_bit(w, a->what, SG_DIFFERS_ASKED, "asked");
+    sg_jsonw_array_end(w);
+    sg_jsonw_kint(w, "seq", a->found_seq);
+    put_time(w, "foundAt", a->found_us);
+    put_time(w, "repairedAt", a->mended_us);
+    sg_jsonw_object_end(w);
+}
+
+static void put_agreement(sg_replica *r, sg_jsonw *w, const sg_table *t, int *err)
+{
+    static const char *const states[] = {"unknown", "equal", "differs", "repairing", "failed"};
+    sg_agree a;
+    sg_agree_load(r, t->id, &a, err);
+    bool known = a.state >= 0 && a.state < (int)(sizeof states / sizeof *states);
+    sg_jsonw_k(w, "server");
+    sg_jsonw_object(w);
+    sg_jsonw_kstr(w, "state", sg_slice_str(states[known ? a.state : 0]));
+    sg_jsonw_kstr(w, "notCompared", sg_slice_str(sg_uncompared_text(a.reason)));
+    put_difference(w, &a);
+    sg_jsonw_object_end(w);
+}
+
 static void put_tables(sg_replica *r, sg_jsonw *w, int *err)
 {
     if (*err == SG_OK) *err = sg_tables_load(r);
@@ -63,6 +113,7 @@ static void put_tables(sg_replica *r, sg_jsonw *w, int *err)
         sg_jsonw_kbool(w, "missing", t->missing);
         sg_jsonw_kbool(w, "current", t->captured_count == t->column_count);
         sg_jsonw_kraw(w, "options", sg_slice_str(t->options));
+        if (t->active && !t->missing) put_agreement(r, w, t, err);
         sg_jsonw_object_end(w);
     }
     sg_jsonw_array_end(w);

@@ -83,6 +83,11 @@ static void take_changes(sigla_session *s, sg_stream *st, int *err)
     sg_page page;
     sg_slice json = sg_buf_view(&st->data);
     *err = sg_page_open(&page, json, &arena);
+    /* What is pulled anew is all there is when its own last page has come: no event can end that. The
+     * stream begins again where it has got to. */
+    sg_app_load(s->r, st->app, &s->place, err);
+    if (*err == SG_OK && s->place.resync)
+        *err = sg_replica_fail(s->r, SG_BUSY, "everything is being pulled anew");
     if (*err == SG_OK) sg_session_told(s, &page, SG_AT_MAX_US, err);
     if (*err == SG_OK) sg_session_page(s, &st->pages, st->app, json, page.has_more, err);
     sg_arena_deinit(&arena);

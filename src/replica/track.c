@@ -8,6 +8,7 @@
 #include "replica/options.h"
 #include "replica/reconcile.h"
 #include "replica/refresh.h"
+#include "replica/sums.h"
 #include "replica/trackable.h"
 #include "replica/trigger.h"
 
@@ -64,11 +65,14 @@ static void forget_moved(sg_replica *r, const request *q, int *err)
     static const char *const sql[] = {
         "DELETE FROM sigla_rec WHERE tbl=(SELECT id FROM sigla_table WHERE name=?1 AND (app<>?2 OR "
         "wire<>?3))",
+        "DELETE FROM sigla_sum WHERE tbl=(SELECT id FROM sigla_table WHERE name=?1 AND (app<>?2 OR "
+        "wire<>?3))",
         "DELETE FROM sigla_updated_index WHERE tbl=(SELECT id FROM sigla_table WHERE name=?1 AND "
         "(app<>?2 OR wire<>?3))",
         "DELETE FROM sigla_parking WHERE tbl=(SELECT id FROM sigla_table WHERE name=?1 AND (app<>?2 "
         "OR wire<>?3))"};
     sg_fold(r, err);
+    sg_sums_keep(r, err);
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++)
         run(prepared(r, q, sql[i], err), err);
 }
