@@ -7,6 +7,7 @@
 #define TEXT_MAX ((size_t)64 * 1024)
 #define NAMED_MAX 5 /* tables or triggers named in one finding */
 
+static const char mend[] = "sigla sync FILE mends it; sigla doctor FILE --repair has it done anew.";
 static const char damaged[] = "Sigla's tables are damaged: restore a backup.";
 
 /* ---- asking the database ---- */
@@ -152,7 +153,7 @@ static void add_damaged(sqlite3 *db, sg_findings *f, sqlite3_stmt *stmt)
         sg_findings_add(f, "marks", SG_PROBLEM, damaged, "cannot be looked at: %s",
                         code == SQLITE_ROW ? sg_err_text(err) : sqlite3_errmsg(db));
     else if (n != 0)
-        sg_findings_add(f, "marks", SG_PROBLEM, damaged, "those of %lld record%s are damaged",
+        sg_findings_add(f, "marks", SG_PROBLEM, mend, "those of %lld record%s are damaged",
                         (long long)n, n == 1 ? "" : "s");
     else
         sg_findings_add(f, "marks", SG_FINE, NULL, "every record's can be read");

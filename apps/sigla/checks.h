@@ -17,6 +17,12 @@ void sg_check_keys(sqlite3 *db, sg_findings *f);
 void sg_check_marks(sqlite3 *db, sg_findings *f);
 /* What waits: pending, refused, parked, conflicts. */
 void sg_check_queues(sqlite3 *db, sg_findings *f);
+/* Every table holds what the server said at the last sync that it should. */
+void sg_check_sums(sqlite3 *db, sg_findings *f);
+/* Have the next sync put every table right. */
+void sg_check_repair(sqlite3 *db, sg_findings *f);
+/* A server's data: are its sums those of its records? Puts them right if asked to. */
+void sg_check_data(const char *dir, bool repair, sg_findings *f);
 /* How far the clock was from the server's at the last sync. */
 void sg_check_clock(sqlite3 *db, sg_findings *f);
 /* The stored token: whose, until when. */

@@ -11,7 +11,8 @@ static const sg_opt opts[] = {{"json", NULL, "print JSON"}, {0}};
 static const sg_col tables[] = {{.title = "table", .style = SG_CYAN},
                                 {.title = "app"},
                                 {.title = "on the server"},
-                                {.title = "state"}};
+                                {.title = "state"},
+                                {.title = "as the server's"}};
 
 /* "3 changes are pending: sigla sync FILE", if there are any. */
 static void say_count(sg_slice status, const char *member, const char *one, const char *many,
@@ -68,7 +69,14 @@ static int show(sqlite3 *db, sg_slice status, const char *path)
                          "  WHEN a.value->>'hydrated' AND a.value->>'cursor' = ''"
                          "  THEN 'to be pulled anew'"
                          "  WHEN a.value->>'hydrated' THEN 'synced up to ' || (a.value->>'seq')"
-                         "  ELSE 'never synced' END"
+                         "  ELSE 'never synced' END,"
+                         " CASE t.value->>'$.server.state' WHEN 'equal' THEN 'yes' ||"
+                         "   coalesce('; mended on ' || substr(t.value->>"
+                         "   '$.server.difference.repairedAt', 1, 10), '')"
+                         "  WHEN 'failed' THEN 'NO, and could not be mended: sigla doctor'"
+                         "  WHEN 'differs' THEN 'no: the next sync mends it'"
+                         "  WHEN 'repairing' THEN 'no: being mended'"
+                         "  ELSE coalesce(t.value->>'$.server.notCompared', '') END"
                          " FROM json_each(sigla_status(), '$.tables') t"
                          " LEFT JOIN json_each(sigla_status(), '$.apps') a"
                          " ON a.value->>'name' = t.value->>'app' ORDER BY 2, 1",

@@ -101,6 +101,8 @@ static void look_at_feed(audit *a, sg_feed feed, sg_audit_fn *fn, void *ctx)
         err = a->store->ops->delta(a->view, &all, add_record, a, &more);
     if (a->err == SG_OK) a->err = err;
     for (size_t i = 0; i < a->count && a->err == SG_OK; i++) {
+        a->sums[i].feed = feed;
+        a->sums[i].number = a->tables[i];
         a->sums[i].scope = text(a, SG_TEXT_OF_SCOPE, feed.scope);
         a->sums[i].app = text(a, SG_TEXT_OF_APP, feed.app);
         a->sums[i].table = text(a, SG_TEXT_OF_TABLE, a->tables[i]);

@@ -11,6 +11,8 @@
 
 /* Of one table of one feed. */
 typedef struct sg_audited {
+    sg_feed feed;
+    uint32_t number;            /* of the table */
     sg_slice scope, app, table; /* borrowed during the call */
     sg_sum kept;
     sg_sum found;   /* from the records, as far as they can be read */

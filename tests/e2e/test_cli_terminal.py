@@ -141,7 +141,9 @@ class Doctor(WithServer):
         device.execute("INSERT INTO tasks VALUES ('t1', 'Tea', 0, NULL)")
         device.sync()
         device("sql", "UPDATE sigla_rec SET m = x'ffffffff'")
-        self.assertEqual(self.problems(device), ["marks"])
+        self.assertEqual(self.problems(device), ["marks", "data"])
+        device.sync()
+        self.assertEqual(device("doctor").returncode, 0)
 
     def test_a_file_of_a_newer_sigla_is_refused(self):
         device = self.device()
