@@ -215,6 +215,8 @@ int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
     int64_t again_seq = slot->record.again_seq;
     err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
     if (err != SG_OK) return err;
+    /* A tombstone that was purged since may have come to its writer before, and taken the row along. */
+    if (!slot->known && base < a->floor.seq) slot->record.again_seq = in.seq;
     if (c->n == 0 && count.won == 0) {
         bool before = count.lost == 0;
         if (!before) err = lost_before(a, item, &before);
