@@ -130,7 +130,6 @@ enum sg_uncompared sg_agree_obstacle(sg_replica *r, const sg_app *app, const sg_
                                      const sg_agree *a, int *err)
 {
     if (app->resync || !app->hydrated) return SG_UNCOMPARED_PULLING;
-    if (t->stale || t->captured_count != t->column_count) return SG_UNCOMPARED_SCHEMA;
     if (sg_app_pending(r, app->id, err) || r->capture.count != r->capture.flushed)
         return SG_UNCOMPARED_PENDING;
     if (a->told_seq < 0 || a->told_seq != app->seq) return SG_UNCOMPARED_UNTOLD;

@@ -46,7 +46,6 @@ enum sg_agree_state {
     X(REFUSED, "changes were refused by the server")                                               \
     X(PARKED, "records are kept out by this database's rules")                                     \
     X(PULLING, "everything is being pulled")                                                       \
-    X(SCHEMA, "its columns have changed")                                                          \
     X(DROPPED, "a column whose values the server holds was dropped or renamed here")
 
 #define SG_UNCOMPARED_ENUM(name, text) SG_UNCOMPARED_##name,

@@ -12,6 +12,7 @@
 
 static bool is_due(sg_replica *r, const sg_agree *a)
 {
+    if (a->state == SG_AGREE_DIFFERS) return false; /* what there is to know of it is known */
     if (a->state == SG_AGREE_REPAIRING || a->kept.records <= SG_SCAN_SMALL) return true;
     int64_t age_us = sg_replica_now(r) - a->scanned_us;
     if (age_us >= SG_SCAN_EVERY_US || age_us < -SG_SCAN_EVERY_US) return true;
@@ -116,7 +117,8 @@ static bool read_some(sigla_session *s, int64_t *left, int *err)
     int shift = s->check.restarts < SG_SCAN_DOUBLINGS ? s->check.restarts : SG_SCAN_DOUBLINGS;
     int64_t most = *left << shift;
     bool whole = *err == SG_OK && sg_scan_some(&s->check.scan, most, err);
-    *left -= whole ? s->check.scan.sum.records >> shift : *left;
+    /* Even an empty table costs a look. */
+    *left -= 1 + (s->check.scan.rows >> shift);
     if (whole) conclude(s, &a, err);
     return false;
 }

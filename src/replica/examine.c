@@ -62,7 +62,7 @@ int sg_examine(sg_replica *r, sg_slice table, sg_buf *out)
     err = sg_tables_load(r);
     if (err == SG_NOTTRACKED && table.n == 0) err = SG_OK;
     sg_table *only = err == SG_OK && table.n != 0 ? sg_table_need(r, table, &err) : NULL;
-    sg_fold(r, &err);
+    if (err == SG_OK) sg_fold(r, &err);
     sg_jsonw_init(&w, out);
     sg_jsonw_array(&w);
     for (size_t i = 0; i < r->table_count && err == SG_OK; i++) {

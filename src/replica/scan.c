@@ -85,14 +85,14 @@ static void add_record(sg_scan *s, sg_slice key, sg_slice packed, int *err)
 
 bool sg_scan_some(sg_scan *s, int64_t most, int *err)
 {
-    int64_t n = 0;
+    s->rows = 0;
     sqlite3_stmt *range = sg_replica_stmt(s->r, SG_STMT_REC_RANGE, err);
     if (range == NULL) return false;
     sqlite3_bind_int64(range, 1, s->table->id);
     sg_sql_bind_blob(range, 2, sg_buf_view(&s->key));
     sqlite3_bind_int64(range, 3, most);
     while (sg_sql_row(range, err)) {
-        n++;
+        s->rows++;
         sg_slice key = sg_sql_blob(range, 0);
         sg_buf_clear(&s->key);
         sg_buf_slice(&s->key, key);
@@ -101,7 +101,7 @@ bool sg_scan_some(sg_scan *s, int64_t most, int *err)
         if (*err != SG_OK) break;
     }
     sqlite3_reset(range);
-    return *err == SG_OK && n < most;
+    return *err == SG_OK && s->rows < most;
 }
 
 /* A key of which a part is NULL is no identity: such a row stays local. */

@@ -16,6 +16,7 @@ typedef struct sg_scan {
     uint32_t table_id;
     bool marks_only;
     sg_sum sum;
+    int64_t rows;      /* records looked at by the last call */
     int64_t missing;   /* live records without a row */
     int64_t damaged;   /* records whose marks cannot be read */
     int64_t valueless; /* fields whose value this database does not have: their column is gone */

@@ -14,6 +14,7 @@
 #include "lib/faults.h"
 #include "lib/prng.h"
 #include "lib/world.h"
+#include "server/audit.h"
 
 #define SCHEMA                                                                                       \
     "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b, n); CREATE TABLE copy(id INTEGER PRIMARY KEY, a, " \
@@ -126,8 +127,15 @@ static void assert_level(story *s, const char *sql)
     sqlite3_free(b);
 }
 
+static void assert_sound(void *ctx, const sg_audited *t)
+{
+    (void)ctx;
+    assert_true(sg_audited_sound(t));
+}
+
 static void check_round(story *s)
 {
+    assert_int_equal(sg_audit(&s->w->store, s->w->view, assert_sound, NULL), SG_OK);
     char conflicts[200], want[30];
     device *both[] = {s->a, s->b};
     for (int i = 0; i < 2; i++) {
@@ -135,6 +143,8 @@ static void check_round(story *s)
         assert_text(both[i], "SELECT count(*) FROM sigla_outbox", "0");
         assert_rows(both[i], "SELECT * FROM t EXCEPT SELECT * FROM copy", "");
         assert_text(both[i], "SELECT count(*) FROM sigla_refused()", "0");
+        /* What was undone is in no sum, and what was not is in it. */
+        assert_text(both[i], "SELECT count(*) FROM sigla_sum WHERE found_at<>0", "0");
     }
     assert_level(s, "SELECT * FROM t");
     assert_level(s, "SELECT * FROM u");
