@@ -1,4 +1,4 @@
-/*
+/* timeout: 200
  * Replicas that differ from the server, made so on purpose, in each way there is: it is found, said,
  * and mended by the next sync.
  */
@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "lib/faults.h"
 #include "lib/world.h"
 
 #define SCHEMA                                                                                     \
@@ -509,8 +510,73 @@ static void test_what_is_there_is_told_when_asked(void **state)
     assert_int_equal(device_try(p.a, "SELECT sigla_repair('none')"), SQLITE_ERROR);
 }
 
+/* ---- what fails on the way ---- */
+
+/* Until it is done, or cannot go on. */
+static void sync_struck(device *d)
+{
+    sigla_action a = {.kind = SIGLA_STOP};
+    for (int steps = 0; steps < 20; steps++) {
+        fault_resume();
+        int err = SIGLA_OK;
+        if (d->session == NULL)
+            err = sigla_session_open(d->db, "{\"encoding\":\"identity\",\"seed\":1}", &d->session);
+        if (err == SIGLA_OK) err = sigla_session_next(d->session, &a);
+        fault_pause();
+        assert_true(sqlite3_get_autocommit(d->db));
+        if (err != SIGLA_OK || a.kind == SIGLA_STOP || a.kind == SIGLA_DONE) return;
+        if (a.kind != SIGLA_REQUEST) continue;
+        sg_buf out;
+        sg_buf_init(&out, (size_t)1 << 28);
+        int status = world_request(d->w, a.method, a.url, sg_slice_of(a.body, a.body_bytes), &out);
+        fault_resume();
+        err = sigla_session_answer(d->session, status, 0, out.p, out.n);
+        fault_pause();
+        sg_buf_deinit(&out);
+        if (err != SIGLA_OK) return;
+    }
+}
+
+static void strike_each(void **state, enum fault which)
+{
+    pair p = set_up(state);
+    bool struck = true;
+    for (size_t n = 1; struck; n += n < 40 ? 1 : 1 + n / 12) {
+        behind(p.a,
+               "UPDATE t SET a='stolen' WHERE id='k1'; DELETE FROM t WHERE id='k2'; DELETE FROM "
+               "sigla_rec WHERE key=(SELECT max(key) FROM sigla_rec)");
+        device_restart(p.a);
+        fault_arm(which, n, false);
+        fault_pause();
+        sync_struck(p.a);
+        struck = fault_disarm();
+        sigla_session_close(p.a->session);
+        p.a->session = NULL;
+        device_sync(p.a);
+        assert_rows(p.a, STATE, "equal\n");
+        assert_same(p.b, p.a, EVERYTHING);
+        assert_same(p.b, p.a, MARKS);
+    }
+}
+
+static void test_memory_of_ours_runs_out_in_a_repair(void **state)
+{
+    strike_each(state, FAULT_OURS);
+}
+
+static void test_memory_of_SQLite_runs_out_in_a_repair(void **state)
+{
+    strike_each(state, FAULT_SQLITES);
+}
+
+static void test_a_disk_fails_in_a_repair(void **state)
+{
+    strike_each(state, FAULT_DISK);
+}
+
 int main(void)
 {
+    faults_install();
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_a_value_changed_behind_its_back),
@@ -539,6 +605,9 @@ int main(void)
         TEST(test_a_table_that_changes_while_it_is_read_is_read_to_the_end),
         TEST(test_no_event_ends_a_repair),
         TEST(test_what_is_there_is_told_when_asked),
+        TEST(test_memory_of_ours_runs_out_in_a_repair),
+        TEST(test_memory_of_SQLite_runs_out_in_a_repair),
+        TEST(test_a_disk_fails_in_a_repair),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
