@@ -120,10 +120,11 @@ typedef struct sigla_session sigla_session;
 
 enum sigla_action_kind {
     SIGLA_REQUEST, /* make the HTTP request, then call sigla_session_answer or _lost */
-    SIGLA_WAIT,    /* nothing to do for wait_ms, or until sigla_session_wake; wait_ms 0 without an error:
-                    * there is more to do here, and others may have their turn first */
-    SIGLA_DONE,    /* all pushed and pulled; sigla_session_wake begins anew */
-    SIGLA_STOP     /* cannot go on: error and message say why (401, 402, 403, 426, damage …) */
+    /* Nothing to do for wait_ms, or until sigla_session_wake. wait_ms 0 without an error: there is
+     * more to do here, and others may have their turn first. */
+    SIGLA_WAIT,
+    SIGLA_DONE, /* all pushed and pulled; sigla_session_wake begins anew */
+    SIGLA_STOP  /* cannot go on: error and message say why (401, 402, 403, 426, damage …) */
 };
 
 typedef struct sigla_action {
