@@ -100,7 +100,7 @@ void sg_agree_told(sg_apply *a, const sg_page *page, int *err)
 
 /* ---- may they be compared? ---- */
 
-static bool refused_in(sg_replica *r, const sg_table *t, int *err)
+bool sg_agree_refused(sg_replica *r, const sg_table *t, int *err)
 {
     bool any = false;
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_REFUSED_APP, err);
@@ -133,7 +133,7 @@ enum sg_uncompared sg_agree_obstacle(sg_replica *r, const sg_app *app, const sg_
     if (sg_app_pending(r, app->id, err) || r->capture.count != r->capture.flushed)
         return SG_UNCOMPARED_PENDING;
     if (a->told_seq < 0 || a->told_seq != app->seq) return SG_UNCOMPARED_UNTOLD;
-    if (refused_in(r, t, err)) return SG_UNCOMPARED_REFUSED;
+    if (sg_agree_refused(r, t, err)) return SG_UNCOMPARED_REFUSED;
     if (parked_in(r, t, err)) return SG_UNCOMPARED_PARKED;
     return SG_UNCOMPARED_NOTHING;
 }

@@ -83,6 +83,8 @@ void sg_agree_compare(sg_apply *a, int *err);
 /* Why this table cannot be compared now. */
 enum sg_uncompared sg_agree_obstacle(sg_replica *r, const sg_app *app, const sg_table *t,
                                      const sg_agree *a, int *err);
+/* Were changes of that table refused, and are not settled? */
+bool sg_agree_refused(sg_replica *r, const sg_table *t, int *err);
 /* A difference is found, now. */
 void sg_agree_note(sg_replica *r, sg_agree *a, int what);
 /* Judge by what is really there. */

@@ -210,7 +210,8 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     size_t hint = 0;
     for (size_t i = 0; i < in->count && !dead && !in->dead && err == SG_OK; i++)
         take_field(a, t, &in->fields[i], in->life != NULL, &hint, &err);
-    if (err == SG_OK && !dead && t->repairing) sg_repair_rest(a, t, in, &err);
+    if (err == SG_OK && !dead && !in->dead && (t->repairing || t->anew))
+        sg_repair_rest(a, t, in, &err);
     if (err == SG_OK && !dead) err = sg_park_write(a, t, fresh);
     sg_rec_save(a->r, &a->rec, t, key, &err);
     if (a->app.resync) sg_resync_seen(a->r, t, key, &err);

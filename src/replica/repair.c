@@ -3,6 +3,7 @@
 #include "replica/agree.h"
 #include "replica/intern.h"
 #include "replica/journal.h"
+#include "replica/key.h"
 #include "replica/resync.h"
 #include "replica/sums.h"
 #include "wire/value_hash.h"
@@ -54,8 +55,10 @@ void sg_repair_open(sg_apply *a, int *err)
     for (size_t i = 0; i < a->r->table_count && *err == SG_OK; i++) {
         sg_table *t = a->r->tables[i];
         sg_agree g;
-        t->repairing = false;
+        t->repairing = t->anew = false;
         if (t->app != a->app.id || !a->app.resync || sg_app_restored(&a->app)) continue;
+        /* What was refused the server does not have, and is not to go for that. */
+        t->anew = !sg_agree_refused(a->r, t, err);
         sg_agree_load(a->r, t->id, &g, err);
         t->repairing = g.state == SG_AGREE_REPAIRING;
     }
@@ -66,7 +69,7 @@ void sg_repair_close(sg_apply *a, bool whole, int *err)
     for (size_t i = 0; i < a->r->table_count; i++) {
         sg_table *t = a->r->tables[i];
         if (t->repairing && whole) sg_sums_recount(a->r, t->id, err);
-        t->repairing = false;
+        t->repairing = t->anew = false;
     }
 }
 
@@ -159,6 +162,30 @@ static bool is_in(sg_apply *a, const sg_page_record *in, uint32_t name, int *err
     return false;
 }
 
+/* UPDATE t SET c=<its default> WHERE <key>: as the row is where that field was never heard of. What this
+ * database's rules say against it stands. */
+static void reset_column(sg_apply *a, sg_table *t, int column, int *err)
+{
+    sqlite3_stmt *s = NULL;
+    sg_buf sql;
+    sg_buf_init(&sql, 1 << 20);
+    sg_buf_str(&sql, "UPDATE main.");
+    sg_sql_ident(&sql, t->name);
+    sg_buf_str(&sql, " SET ");
+    sg_sql_ident(&sql, t->columns[column].name);
+    sg_buf_byte(&sql, '=');
+    sg_buf_str(&sql, t->columns[column].otherwise != NULL ? t->columns[column].otherwise : "NULL");
+    sg_table_where_key(t, &sql);
+    const char *text = sg_buf_cstr(&sql);
+    if (*err == SG_OK) *err = sql.err;
+    sg_sql_prepare(a->r->db, &s, text, err);
+    if (*err == SG_OK) *err = sg_key_bind(s, 1, sg_buf_view(&a->key));
+    sg_sql_done(s, err);
+    if (*err == SG_CONFLICT || *err == SG_INTERNAL) *err = SG_OK;
+    sqlite3_finalize(s);
+    sg_buf_deinit(&sql);
+}
+
 void sg_repair_rest(sg_apply *a, sg_table *t, const sg_page_record *in, int *err)
 {
     sg_record *rec = &a->rec.record;
@@ -167,9 +194,11 @@ void sg_repair_rest(sg_apply *a, sg_table *t, const sg_page_record *in, int *err
         sg_field *f = &rec->fields[i];
         bool stays = is_in(a, in, f->name, err) || sg_repair_pending(a, &f->mark, err);
         int column = stays || f->has_value ? -1 : sg_table_column(a->r, t, f->name, err);
-        if (column >= 0 && a->shown.here && *err == SG_OK)
+        if (column >= 0 && *err == SG_OK) {
             keep_shown(a, t, f, column, SG_LIT("null"), in->life != NULL ? &rec->life : &f->mark,
                        err);
+            reset_column(a, t, column, err);
+        }
         if (stays) rec->fields[kept++] = *f;
     }
     if (*err == SG_OK) rec->count = kept;

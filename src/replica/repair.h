@@ -26,7 +26,8 @@ bool sg_repair_pending(sg_apply *a, const sg_mark *m, int *err);
 /* The server's field takes the place of f, which is one of a->rec, found or new. */
 void sg_repair_field(sg_apply *a, sg_table *t, sg_field *f, int column, const sg_page_field *in,
                      const sg_mark *mark, int *err);
-/* Drop the fields that the server's record does not have. */
+/* Drop the fields that the server's whole record does not have: it was purged, and made anew, or they
+ * never were its. */
 void sg_repair_rest(sg_apply *a, sg_table *t, const sg_page_record *in, int *err);
 
 #endif

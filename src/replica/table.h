@@ -47,6 +47,7 @@ struct sg_table {
     size_t captured_count; /* how many of them the triggers know; the rest came by ALTER TABLE */
     uint64_t signature;    /* of its triggers; 0: it has none */
     bool repairing;        /* while an apply repairs it (repair.h) */
+    bool anew;             /* while an apply brings all of its records whole */
     bool stale;            /* they are not those that would be made now, or not the newest */
     int key[SG_KEY_COLUMNS_MAX]; /* indexes of the key's columns, by key_part */
     size_t key_count;

@@ -179,6 +179,71 @@ static void test_edits_made_while_a_repair_is_on_its_way_stay(void **state)
     assert_true(device_int(p.a, "SELECT count(*) FROM t WHERE b>=100") != 0);
 }
 
+/* The answer of the pull is on its way; what is written now is not in it. */
+static void test_edits_made_before_a_repair_is_applied_stay(void **state)
+{
+    pair p = set_up(state);
+    sigla_action a;
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 26);
+    behind(p.a, "UPDATE t SET a='stolen' WHERE id='k3'");
+    sigla_session_wake(p.a->session);
+    while (true) {
+        assert_int_equal(sigla_session_next(p.a->session, &a), SIGLA_OK);
+        assert_int_equal(a.kind, SIGLA_REQUEST);
+        int status = world_request(p.w, a.method, a.url, sg_slice_of(a.body, a.body_bytes), &out);
+        bool repairs = device_int(p.a, "SELECT resync FROM sigla_app") != 0;
+        if (repairs)
+            device_exec(p.a, "UPDATE t SET a='mine' WHERE id='k1'; DELETE FROM t WHERE id='k2';"
+                             "INSERT INTO t(id,a) VALUES('k5','new')");
+        assert_int_equal(sigla_session_answer(p.a->session, status, 0, out.p, out.n), SIGLA_OK);
+        if (repairs) break;
+    }
+    sg_buf_deinit(&out);
+    assert_rows(p.a, "SELECT id,a FROM t ORDER BY id", "k1|mine\nk3|3.5\nk5|new\n");
+    device_sync(p.a);
+    device_sync(p.b);
+    assert_rows(p.b, "SELECT id,a FROM t ORDER BY id", "k1|mine\nk3|3.5\nk5|new\n");
+    assert_same(p.b, p.a, MARKS);
+    assert_rows(p.a, STATE, "equal\n");
+    assert_rows(p.a, "SELECT wasLocal FROM sigla_conflicts(1)", "\"stolen\"\n");
+}
+
+static void test_marks_that_the_server_does_not_have_go(void **state)
+{
+    pair p = set_up(state);
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 24);
+    assert_int_equal(
+        world_request(p.w, "POST", "http://sim/sync/default",
+                      SG_LIT("{\"clientId\":\"old\",\"changes\":[{\"table\":\"t\",\"id\":"
+                             "\"k9\",\"op\":\"insert\",\"data\":{\"a\":1}}]}"),
+                      &out),
+        200);
+    sg_buf_deinit(&out);
+    device_sync(p.a);
+    device_sync(p.b);
+    assert_rows(p.a, "SELECT field FROM sigla_marks('t','k9')", "a\n");
+    behind(p.a, "UPDATE sigla_rec SET m=(SELECT m FROM sigla_rec ORDER BY key LIMIT 1) WHERE key="
+                "(SELECT max(key) FROM sigla_rec)");
+    assert_rows(p.a, "SELECT count(*) FROM sigla_marks('t','k9')", "4\n");
+    device_sync(p.a);
+    assert_same(p.b, p.a, MARKS);
+    assert_rows(p.a, STATE, "equal\n");
+}
+
+static void test_a_row_of_nothing_but_nulls_is_missed_too(void **state)
+{
+    pair p = set_up(state);
+    device_exec(p.a, "INSERT INTO t(id) VALUES('k0')");
+    device_sync(p.a);
+    device_sync(p.b);
+    behind(p.b, "DELETE FROM t WHERE id='k0'");
+    device_sync(p.b);
+    assert_same(p.a, p.b, EVERYTHING);
+    assert_rows(p.b, DIFFERENCE, "[\"values\"]|1\n");
+}
+
 static void test_rows_that_nobody_marked_are_taken_in(void **state)
 {
     pair p = set_up(state);
@@ -439,11 +504,12 @@ static void test_a_table_that_changes_while_it_is_read_is_read_to_the_end(void *
     device_sync(p.b);
     behind(p.b, "UPDATE t SET a=-1 WHERE id='m05000'");
     p.w->now_us += INT64_C(86400) * 1000000;
-    for (int i = 0; i < 40 && device_step(p.b, FATE_FINE); i++) {
-        /* Another program folds something of its own, and another session sends it. */
-        if (i % 2 == 0) device_exec(p.b, "UPDATE sigla_sum SET changes=changes+1");
+    /* Another program folds something of its own before every slice. Twice as much each time: four turns
+     * for six thousand, and those of the repair. */
+    for (int i = 0; i < 14; i++) {
+        device_exec(p.b, "UPDATE sigla_sum SET changes=changes+1");
+        (void)device_step(p.b, FATE_FINE);
     }
-    device_sync(p.b);
     assert_rows(p.b, "SELECT a FROM t WHERE id='m05000'", "5000\n");
 }
 
@@ -592,6 +658,9 @@ int main(void)
         TEST(test_row_and_marks_of_a_record_gone),
         TEST(test_what_is_not_pushed_yet_stays),
         TEST(test_edits_made_while_a_repair_is_on_its_way_stay),
+        TEST(test_edits_made_before_a_repair_is_applied_stay),
+        TEST(test_marks_that_the_server_does_not_have_go),
+        TEST(test_a_row_of_nothing_but_nulls_is_missed_too),
         TEST(test_rows_that_nobody_marked_are_taken_in),
         TEST(test_a_repair_in_vain_is_said_and_not_tried_again_before_a_day),
         TEST(test_marks_in_vain_too),

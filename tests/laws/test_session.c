@@ -549,6 +549,37 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
+/* The record that it was a field of was purged; the one that is there now was made by this device. */
+static void L12_a_field_goes_with_the_record_that_was_purged(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    sigla_action pull;
+    sg_buf out;
+    sg_buf_init(&out, (size_t)1 << 26);
+    device_exec(b, "ALTER TABLE t ADD COLUMN e DEFAULT 'none'");
+    device_restart(b);
+    device_exec(b, "INSERT INTO t VALUES('k','late',2,'e')");
+    sigla_session_wake(a->session);
+    assert_int_equal(sigla_session_next(a->session, &pull), SIGLA_OK);
+    device_sync(b);
+    device_exec(a, "INSERT INTO t VALUES('k','early',1)");
+    int status = world_request(w, pull.method, pull.url, SG_LIT(""), &out);
+    assert_int_equal(sigla_session_answer(a->session, status, 0, out.p, out.n), SIGLA_OK);
+    sg_buf_deinit(&out);
+    device_exec(b, "DELETE FROM t WHERE id='k'");
+    device_sync(b);
+    world_purge(w);
+    device_exec(a, "ALTER TABLE t ADD COLUMN e DEFAULT 'none'");
+    device_restart(a);
+    device_sync(a);
+    device_sync(b);
+    assert_rows(a, "SELECT * FROM t", "k|early|1|none\n");
+    assert_same(a, b, "SELECT * FROM t");
+    assert_same(a, b, MARKS);
+    assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
+}
+
 static void L12_a_late_insert_of_what_was_purged_is_alive_for_all(void **state)
 {
     world *w = *state;
@@ -1139,6 +1170,7 @@ int main(void)
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way),
+        T(L12_a_field_goes_with_the_record_that_was_purged),
         T(L12_a_late_insert_of_what_was_purged_is_alive_for_all),
         T(L12_tombstones_below_the_floor_do_not_gather),
         T(L6_a_resync_keeps_what_a_person_wrote_in_records_it_removes),
