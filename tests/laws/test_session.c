@@ -527,7 +527,7 @@ static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead
 static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     sigla_action pull;
     sg_buf out;
     sg_buf_init(&out, (size_t)1 << 26);
@@ -539,13 +539,13 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
     int status = world_request(w, pull.method, pull.url, SG_LIT(""), &out);
     assert_int_equal(sigla_session_answer(a->session, status, 0, out.p, out.n), SIGLA_OK);
     sg_buf_deinit(&out);
-    assert_rows(a, ROWS, "");
+    assert_rows(a, WORLD_ROWS, "");
     world_purge(w);
     device_sync(a);
     device_sync(b);
-    assert_rows(a, ROWS, "k|early|1\n");
-    assert_same(a, b, ROWS);
-    assert_same(a, b, MARKS);
+    assert_rows(a, WORLD_ROWS, "k|early|1\n");
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
@@ -553,7 +553,7 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
 static void L12_a_field_goes_with_the_record_that_was_purged(void **state)
 {
     world *w = *state;
-    device *a = synced(w, SCHEMA), *b = synced(w, SCHEMA);
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
     sigla_action pull;
     sg_buf out;
     sg_buf_init(&out, (size_t)1 << 26);
@@ -576,7 +576,7 @@ static void L12_a_field_goes_with_the_record_that_was_purged(void **state)
     device_sync(b);
     assert_rows(a, "SELECT * FROM t", "k|early|1|none\n");
     assert_same(a, b, "SELECT * FROM t");
-    assert_same(a, b, MARKS);
+    assert_same(a, b, WORLD_MARKS);
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
