@@ -103,7 +103,9 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(FUZZ_SRCS))
 $(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/%.o $(OUT)/liball.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $^ -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
+	$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
+# The CLI's readers are in no layer.
+$(OUT)/fuzz/fuzz_jwt: $(call objs,$(addprefix apps/sigla/,jwt.c show.c))
 fuzzers: $(FUZZ_BINS)
 
 BENCH_SRCS := $(sort $(wildcard tests/bench/bench_*.c))
