@@ -293,11 +293,11 @@ MUTANTS = [
     Mutant("the-purged-comes-back", "L12", "src/server/chunk_merge.c",
            "    if (is_missing(a, item))\n",
            "    if (is_missing(a, item) && item->change.n == 0)\n",
-           "sim "
            "http/test_sync_limits:L12_nothing_comes_back_from_the_dead"),
     Mutant("floor-not-honoured", "L12", "src/server/delta.c",
            "return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;",
-           "return r->spec->since.seq < floor.seq ? SG_OK : SG_OK;"),
+           "return r->spec->since.seq < floor.seq ? SG_OK : SG_OK;",
+           "http/test_sync_limits:L12_a_first_pull_that_was_interrupted_does_not_miss_a_purged_delete"),
     Mutant("tombstones-kept", "L12", "src/replica/tombstone.c",
            "    if (floor == 0) return SG_OK;\n",
            "    if (floor >= 0) return SG_OK;\n",
@@ -306,18 +306,22 @@ MUTANTS = [
            "sg_resend(a) : remove_all_unseen(a);",
            "sg_resend(a) : SG_OK;\n"
            "    (void)remove_all_unseen;",
-           "sim "
            "laws/test_session:L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead"),
     Mutant("unsent-lost-on-resync", "L12", "src/replica/resync.c",
-           "        if (err != SG_OK || has_pending(a, &err)) continue;\n",
-           "        if (err != SG_OK) continue;\n"
-           "        (void)has_pending;\n"),
+           "    app->cursor[0] = '\\0';\n"
+           "    app->seq = 0;\n",
+           "    app->cursor[0] = '\\0';\n"
+           "    app->seq = 0;\n"
+           "    app->settled = INT64_MAX / 4;\n",
+           "laws/test_session:L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead"),
     Mutant("copies-not-noticed", "L13", "src/server/apply.c",
-           "    bool same = h.n == c->n &&",
-           "    bool same = true || h.n == c->n &&"),
+           "    if (err == SG_OK && !same) {\n",
+           "    if (err == SG_OK && !same && h.n < 0) {\n",
+           "http/test_sync_push:L13_a_copied_database_is_told_so_and_nothing_is_done"),
     Mutant("silent-copies-not-noticed", "L13", "src/server/known.c",
            "return err == SG_OK && n > known->sent ? SG_CLIENTCOPIED : err;",
-           "return err == SG_OK && n < 0 ? SG_CLIENTCOPIED : err;"),
+           "return err == SG_OK && n < 0 ? SG_CLIENTCOPIED : err;",
+           "laws/test_session:L13_a_pull_that_another_program_has_overtaken_shows_no_copy"),
     Mutant("another-user-inherits", "L13", "src/replica/identity.c",
            "owned && user.n != 0 && !sg_slice_eq(",
            "owned && user.n == 0 && !sg_slice_eq(",
@@ -372,7 +376,8 @@ MUTANTS = [
     Mutant("unknown-fields-dropped-at-first", "L19", "src/replica/hydrate.c",
            "        if (c >= 0 && x->t->columns[c].key_part != 0) continue; /* "
            "the key says it already */\n",
-           "        if (c < 0 || x->t->columns[c].key_part != 0) continue;\n"),
+           "        if (c < 0 || x->t->columns[c].key_part != 0) continue;\n",
+           "laws/test_hydrate:L19_fields_without_a_column_wait_for_it"),
     Mutant("newer-clients-are-taken", "L19", "src/server/push_read.c",
            "    if (h->version > SG_VERSION_MAX)\n",
            "    if (h->version > SG_VERSION_MAX + 97)\n",
