@@ -80,11 +80,12 @@ static void note_now(fold *f, const sg_table *t, const fold_item *item, const sg
 }
 
 /* The journal speaks of values that were lost; one that is there is not. */
-static void settle_own(fold *f, const sg_table *t, const fold_item *item, const sg_field *old,
-                       int *err)
+static void settle_shown(fold *f, const sg_table *t, const fold_item *item, const sg_field *old,
+                         int *err)
 {
-    if (f->journal && old->mark.client == sg_self_client(f->r, err))
-        sg_journal_superseded(f->r, t, item->op.key, old, err);
+    if (!f->journal) return;
+    bool own = old->mark.client == sg_self_client(f->r, err);
+    sg_journal_superseded(f->r, t, item->op.key, old, own ? old->mark.n : 0, err);
 }
 
 static void fold_fields(fold *f, const sg_table *t, fold_item *item, const sg_mark *mark, int *err)
@@ -96,7 +97,7 @@ static void fold_fields(fold *f, const sg_table *t, fold_item *item, const sg_ma
             *err = SG_NOMEM;
             return;
         }
-        settle_own(f, t, item, slot, err);
+        settle_shown(f, t, item, slot, err);
         *slot = (sg_field){.name = field.name, .mark = *mark};
         if (f->journal) note_now(f, t, item, &field, mark, err);
     }
@@ -130,7 +131,7 @@ static void fold_item_into(fold *f, const sg_table *t, fold_item *item, int *err
         return;
     }
     for (size_t i = 0; i < rec->count; i++)
-        settle_own(f, t, item, &rec->fields[i], err);
+        settle_shown(f, t, item, &rec->fields[i], err);
     sg_record_drop_fields(rec);
     if (f->journal) sg_journal_gone(f->r, t, item->op.key, &mark, err);
 }

@@ -120,16 +120,38 @@ void sg_journal_now(sg_replica *r, const sg_table *t, sg_slice key, uint32_t fie
     sg_sql_done(s, err);
 }
 
-void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const sg_field *own,
-                           int *err)
+static void forget_entry(sg_replica *r, int64_t id, int *err)
 {
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_SUPERSEDED, err);
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_DELETE, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, id);
+    sg_sql_done(s, err);
+}
+
+/* The next entry of that field after *id that waits for somebody: true, and whether it speaks of change
+ * n or of the value that is there now. */
+static bool next_waiting(sqlite3_stmt *s, int64_t n, int64_t *id, bool *speaks, int *err)
+{
+    sqlite3_bind_int64(s, 4, *id);
+    if (!sg_sql_row(s, err)) return false;
+    *id = sqlite3_column_int64(s, 0);
+    *speaks =
+        sqlite3_column_int64(s, 1) == n || sg_json_equal(sg_sql_text(s, 2), sg_sql_text(s, 3));
+    sqlite3_reset(s);
+    return true;
+}
+
+void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const sg_field *shown,
+                           int64_t n, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_WAITING, err);
     if (s == NULL) return;
     sqlite3_bind_int64(s, 1, t->id);
     sg_sql_bind_blob(s, 2, key);
-    sqlite3_bind_int64(s, 3, own->name);
-    sqlite3_bind_int64(s, 4, own->mark.n);
-    sg_sql_done(s, err);
+    sqlite3_bind_int64(s, 3, shown->name);
+    bool speaks;
+    for (int64_t id = 0; next_waiting(s, n, &id, &speaks, err);)
+        if (speaks) forget_entry(r, id, err);
 }
 
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err)
@@ -151,14 +173,6 @@ static void set_state(sg_replica *r, int64_t id, const char *state, int64_t rais
     sqlite3_bind_int64(s, 1, id);
     sg_sql_bind_text(s, 2, sg_slice_str(state));
     sqlite3_bind_int64(s, 3, raised_at);
-    sg_sql_done(s, err);
-}
-
-static void forget_entry(sg_replica *r, int64_t id, int *err)
-{
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_DELETE, err);
-    if (s == NULL) return;
-    sqlite3_bind_int64(s, 1, id);
     sg_sql_done(s, err);
 }
 

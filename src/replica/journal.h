@@ -41,10 +41,11 @@ void sg_journal_keep(sg_replica *r, const sg_loss *loss, int *err);
 /* What is there now, for entries of that field. */
 void sg_journal_now(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, sg_slice now,
                     const sg_mark *mark, int *err);
-/* A value of one's own that had come back is overwritten or deleted here, by the hand that sees it:
- * what was said of its change n is settled (L5: withdrawn). */
-void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const sg_field *own,
-                           int *err);
+/* What a field shows is overwritten or deleted here, by the hand that sees it: what was said of that
+ * value is settled, be it there under one's own change n (0: it is not) or because somebody else wrote
+ * the same (L5: withdrawn). */
+void sg_journal_superseded(sg_replica *r, const sg_table *t, sg_slice key, const sg_field *shown,
+                           int64_t n, int *err);
 /* The record was deleted: nothing is there now in any of its fields. */
 void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_mark *mark, int *err);
 /* The record has come anew, and alive: what was deleted in doubt is judged by this list alone. */

@@ -21,6 +21,7 @@ class Write:
         self.taken = False  # something has replaced it …
         self.unseen = False  # … that was made without having seen it
         self.heir = None  # what its own device wrote over it
+        self.settled = False  # its own device has seen that value there, and went on from it
 
     def stamp(self):
         return self.at, self.device.client, self.n
@@ -85,6 +86,7 @@ class Device:
         self.pending = []  # (number, record key, {field: write})
         self.fresh = {}  # record key -> {field: write}, since the last sync that was completed
         self.latest = collections.defaultdict(dict)  # record key -> {field: its own last write}
+        self.mine = collections.defaultdict(dict)  # record key -> {field: all its own writes}
 
 
 class Oracle:
@@ -148,15 +150,31 @@ class Oracle:
         device.n += 1
         writes = {f: Write(device, at, device.n, device.cursor, value, device.person)
                   for f, value in values.items()}
+        self.settle(device, key, [LIFE] if LIFE in writes else writes)
         before = device.latest[key]
         gone = before if writes.get(LIFE) and not writes[LIFE].value else writes
         for field in gone:
             if field in before and before[field].heir is None:
                 before[field].heir = writes.get(field, writes.get(LIFE))
+        for field, write in writes.items():
+            if field is not LIFE:
+                device.mine[key].setdefault(field, []).append(write)
         before.update(writes)
         device.fresh.setdefault(key, {}).update(writes)
         device.pending.append((device.n, key, writes))
         self.writes += [(key, field, write) for field, write in writes.items()]
+
+    def settle(self, device, key, fields):
+        """A value that is written over here was lost to nobody, whoever put it there."""
+        if not self.seen(device, key, LIFE):
+            return
+        for field, mine in device.mine[key].items():
+            if LIFE not in fields and field not in fields:
+                continue
+            shown = json.loads(self.seen(device, key, field) or "null")
+            for write in mine:
+                if write.value is not None and same(json.loads(write.value), shown):
+                    write.settled = True
 
     # ---- syncing -------------------------------------------------------------------------------
 
@@ -204,7 +222,7 @@ class Oracle:
         """[(client, table, id, field, value)]: people's writes overwritten unseen (L5)."""
         return [(w.device.client, *key, field, w.value) for key, field, w in self.writes
                 if field is not LIFE and w.person and w.value is not None and w.unseen
-                and self.stood(key, field, w) and not self.came_back(key, field, w)]
+                and not w.settled and self.stood(key, field, w) and not self.came_back(key, field, w)]
 
     def shows(self, key, field, write, seq):
         return self.records[key].shown(field, seq) is write

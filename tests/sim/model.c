@@ -169,6 +169,15 @@ static void check_base(const sim_device *d, const sim_write *w, int64_t cursor)
              (long long)w->n, d->index, (long long)w->base, (long long)cursor);
 }
 
+/* A value of its own that is there because somebody else wrote the same is its own hand's, too. */
+static void supersede_value(sim_device *d, const sim_write *w, const sim_write *shown, int f)
+{
+    for (sim_write *o = d->s->writes; o < w; o++)
+        if (o->device == d->index && o->key == w->key && (o->has >> f & 1) &&
+            (o == shown || o->value[f] == shown->value[f]))
+            o->superseded |= 1u << f;
+}
+
 /* What it overwrites is superseded if it is its own: nobody has lost it then. */
 static void supersede(sim_device *d, const sim_write *w)
 {
@@ -183,9 +192,8 @@ static void supersede(sim_device *d, const sim_write *w)
     if (hidden >> w->key & 1) d->vague |= 1u << w->key;
     for (int f = 0; f < SIM_FIELDS; f++) {
         const sim_write *by = seen.cells[w->key][f].by;
-        if (by == NULL || by->device != d->index) continue;
-        if (w->op == 'd' || (w->has >> f & 1))
-            d->s->writes[by - d->s->writes].superseded |= 1u << f;
+        if (by == NULL) continue;
+        if (w->op == 'd' || (w->has >> f & 1)) supersede_value(d, w, by, f);
     }
 }
 

@@ -166,7 +166,7 @@ MUTANTS = [
            "    if (*err != SG_OK || verdict == SG_JUDGE_SEEN) return;",
            "laws/test_session:L5_what_comes_back_and_goes_again_is_raised_once"),
     Mutant("overwritten-by-own-hand-raised", "L5", "src/replica/fold.c",
-           "        settle_own(f, t, item, slot, err);\n",
+           "        settle_shown(f, t, item, slot, err);\n",
            "",
            "laws/test_session:L5_what_comes_back_and_is_overwritten_by_its_writer_is_settled"),
     Mutant("nulls-are-lost", "L5", "src/replica/journal.c",

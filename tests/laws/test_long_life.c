@@ -1,0 +1,81 @@
+/* What shows only after a long time together: values that come back, devices that slept below the
+ * purge floor, columns that come while a session is open, and tables of Sigla's own that must not grow
+ * with every write. The household's years (tests/year) have shown most of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/world.h"
+
+#define CONFLICTS "SELECT key,field,wasLocal,nowServer FROM sigla_conflicts ORDER BY 1,2"
+
+static device *synced(world *w)
+{
+    device *d = world_device(w, WORLD_SCHEMA);
+    device_sync(d);
+    return d;
+}
+
+/* ---- L5 ---- */
+
+/* Both have written the same; the one whose write lost sees that value, and goes on from there. */
+static void lose_to_the_same(device *a, device *b)
+{
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(a, "UPDATE t SET a=1");
+    a->w->now_us += 1000000;
+    device_exec(b, "UPDATE t SET a=1");
+    device_sync(a);
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "");
+}
+
+static void L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_goes_on(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    lose_to_the_same(a, b);
+    device_exec(a, "UPDATE t SET a=2");
+    device_sync(a);
+    device_sync(b);
+    assert_rows(a, CONFLICTS, "");
+    assert_rows(b, CONFLICTS, "");
+}
+
+static void L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_deletes_it(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    lose_to_the_same(a, b);
+    device_exec(a, "DELETE FROM t");
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "");
+}
+
+static void L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    lose_to_the_same(a, b);
+    device_exec(b, "UPDATE t SET a=2");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "k1|a|1|2\n");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_goes_on),
+        T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_deletes_it),
+        T(L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
