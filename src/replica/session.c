@@ -201,10 +201,12 @@ static void make_pull(sigla_session *s, int *err)
     s->out_pulls = true;
 }
 
-/* Queued changes get their marks: once at a session's start. */
+/* Whenever a session begins anew: columns may have come since the last time, and queued changes get
+ * their marks. */
 static void begin_work(sigla_session *s, int *err)
 {
-    *err = sg_replica_begin(s->r);
+    *err = sg_refresh(s->r);
+    if (*err == SG_OK) *err = sg_replica_begin(s->r);
     if (*err != SG_OK) return;
     sg_fold(s->r, err);
     *err = sg_replica_end(s->r, *err);

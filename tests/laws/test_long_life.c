@@ -69,6 +69,21 @@ static void L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on(void
     assert_rows(a, CONFLICTS, "k1|a|1|2\n");
 }
 
+/* ---- L19 ---- */
+
+static void L19_a_column_that_comes_under_an_open_session_shows_what_was_kept(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    device_exec(a, "ALTER TABLE t ADD COLUMN c");
+    device_exec(a, "INSERT INTO t VALUES('k1',1,2,3)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(b, "ALTER TABLE t ADD COLUMN c");
+    device_sync(b);
+    assert_rows(b, WORLD_ROWS, "k1|1|2|3\n");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -76,6 +91,7 @@ int main(void)
         T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_goes_on),
         T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_deletes_it),
         T(L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on),
+        T(L19_a_column_that_comes_under_an_open_session_shows_what_was_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
