@@ -93,6 +93,34 @@ static int resolve(sg_applier *a, sg_chunk_item *item)
     return err;
 }
 
+/* A seq at or below the purge floor says nothing to anybody any more once what decided on it lies
+ * there, too. Its own age does not tell: who slept below the floor may write over it today. */
+static int trim_list(sg_applier *a, const sg_record *r, sg_field *f)
+{
+    int64_t floor = a->floor.seq;
+    if (f->lost.n == 0 || f->mark.seq > floor || r->life.seq > floor) return SG_OK;
+    sg_lost list;
+    int err = sg_lost_unpack(&list, f->lost);
+    if (err != SG_OK || list.count == 0 || list.seq[0] > floor) return err;
+    sg_lost_trim(&list, floor);
+    sg_buf out;
+    sg_buf_init(&out, SG_LOST_MAX * 10);
+    sg_lost_pack(&list, &out);
+    err = out.err;
+    if (err == SG_OK) f->lost = sg_arena_copy(&a->arena, sg_buf_view(&out), &err);
+    sg_buf_deinit(&out);
+    return err;
+}
+
+static int unpack_slot(sg_applier *a, sg_chunk_slot *slot)
+{
+    sg_record *r = &slot->record;
+    int err = sg_record_unpack(r, slot->stored.data);
+    for (size_t i = 0; i < r->count && err == SG_OK; i++)
+        err = trim_list(a, r, &r->fields[i]);
+    return err;
+}
+
 static int load(sg_applier *a)
 {
     sg_ref *refs = sg_arena_alloc(&a->arena, a->slot_count * sizeof *refs);
@@ -108,39 +136,18 @@ static int load(sg_applier *a)
         slot->known = stored[i].row != 0;
         slot->bytes = stored[i].data.n;
         sg_record_clear(&slot->record);
-        if (slot->known) err = sg_record_unpack(&slot->record, stored[i].data);
+        if (slot->known) err = unpack_slot(a, slot);
     }
     return err;
 }
 
 /* ---- saving ---- */
 
-/* Lists of lost writes need nothing older than the purge floor. */
-static int trim_list(sg_applier *a, sg_slice *packed)
-{
-    if (packed->n == 0 || a->floor.seq == 0) return SG_OK;
-    sg_lost list;
-    int err = sg_lost_unpack(&list, *packed);
-    if (err != SG_OK || list.count == 0 || list.seq[0] > a->floor.seq) return err;
-    sg_lost_trim(&list, a->floor.seq);
-    sg_buf out;
-    sg_buf_init(&out, SG_LOST_MAX * 10);
-    sg_lost_pack(&list, &out);
-    err = out.err;
-    if (err == SG_OK) *packed = sg_arena_copy(&a->arena, sg_buf_view(&out), &err);
-    sg_buf_deinit(&out);
-    return err;
-}
-
 static int pack_slot(sg_applier *a, sg_chunk_slot *slot)
 {
-    int err = SG_OK;
-    for (size_t i = 0; i < slot->record.count && err == SG_OK; i++)
-        err = trim_list(a, &slot->record.fields[i].lost);
-    if (err != SG_OK) return err;
     sg_buf_clear(&a->packed);
     sg_record_pack(&slot->record, &a->packed);
-    err = a->packed.err;
+    int err = a->packed.err;
     if (err == SG_OK) slot->stored.data = sg_arena_copy(&a->arena, sg_buf_view(&a->packed), &err);
     return err;
 }

@@ -69,6 +69,28 @@ static void L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on(void
     assert_rows(a, CONFLICTS, "k1|a|1|2\n");
 }
 
+/* What is overwritten lies below the floor, what overwrites it does not: its writer slept. */
+static void L5_an_old_value_overwritten_by_who_slept_below_the_floor_is_a_conflict(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('k1','first',0),('k2',0,0)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(a, "UPDATE t SET a='unseen' WHERE id='k1'");
+    device_exec(a, "DELETE FROM t WHERE id='k2'");
+    device_sync(a);
+    world_purge(w);
+    w->now_us += 1000000;
+    device_exec(b, "UPDATE t SET a='woken' WHERE id='k1'");
+    device_sync(b);
+    device_exec(b, "UPDATE t SET b='more' WHERE id='k1'");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "k1|a|\"unseen\"|\"woken\"\n");
+    assert_rows(b, CONFLICTS, "");
+}
+
 /* ---- L19 ---- */
 
 static void L19_a_column_that_comes_under_an_open_session_shows_what_was_kept(void **state)
@@ -91,6 +113,7 @@ int main(void)
         T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_goes_on),
         T(L5_a_value_somebody_else_wrote_too_is_settled_by_the_hand_that_deletes_it),
         T(L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on),
+        T(L5_an_old_value_overwritten_by_who_slept_below_the_floor_is_a_conflict),
         T(L19_a_column_that_comes_under_an_open_session_shows_what_was_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
