@@ -110,6 +110,7 @@ struct sg_replica {
 
     sg_intern_cache names, clients, actors;
     uint32_t self_client; /* interned; 0: load before use */
+    int64_t tidied;       /* what of sigla_actor had gone when `actors` was read (tidy.h) */
 
     sg_capture capture;
     sg_actor_frame actor_stack[SG_ACTOR_DEPTH_MAX];

@@ -23,14 +23,31 @@ bool sg_resync_next(sg_replica *r, const sg_table *t, enum sg_stmt which, sg_buf
 
 /* ---- beginning ---- */
 
+/* What one's own writes had got is compared with what the server has of them: if the mark alone says
+ * it, it becomes an acknowledgement again until that is done. */
+static void forget_seq(sg_replica *r, sg_mark *m, int *err)
+{
+    int64_t seq = m->seq;
+    m->seq = 0;
+    if (seq == 0 || m->n == 0 || m->client != sg_self_client(r, err)) return;
+    if (sg_ack_seq(r, m->client, m->n, err) != 0) return;
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ACK_PUT, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, m->client);
+    sqlite3_bind_int64(s, 2, m->n);
+    sqlite3_bind_int64(s, 3, 1);
+    sqlite3_bind_int64(s, 4, seq);
+    sg_sql_done(s, err);
+}
+
 static void forget_seqs(sg_replica *r, sg_table *t, sg_buf *key, sg_rec *rec, int *err)
 {
     sg_buf_clear(key);
     while (sg_resync_next(r, t, SG_STMT_REC_NEXT, key, err)) {
         sg_rec_load(r, rec, t, sg_buf_view(key), err);
-        rec->record.life.seq = 0;
+        forget_seq(r, &rec->record.life, err);
         for (size_t i = 0; i < rec->record.count; i++)
-            rec->record.fields[i].mark.seq = 0;
+            forget_seq(r, &rec->record.fields[i].mark, err);
         sg_rec_save(r, rec, t, sg_buf_view(key), err);
     }
 }

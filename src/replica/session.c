@@ -7,6 +7,7 @@
 #include "replica/intern.h"
 #include "replica/stream.h"
 #include "replica/refresh.h"
+#include "replica/tidy.h"
 #include "wire/json.h"
 
 /* ---- opening ---- */
@@ -209,6 +210,7 @@ static void begin_work(sigla_session *s, int *err)
     if (*err == SG_OK) *err = sg_replica_begin(s->r);
     if (*err != SG_OK) return;
     sg_fold(s->r, err);
+    sg_tidy(s->r, err);
     *err = sg_replica_end(s->r, *err);
 }
 

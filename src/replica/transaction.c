@@ -4,6 +4,7 @@
 #include "replica/actor_stack.h"
 #include "replica/capture.h"
 #include "replica/refresh.h"
+#include "replica/tidy.h"
 
 typedef struct tx_vtab {
     sqlite3_vtab base;
@@ -21,6 +22,7 @@ int sg_transaction_enlist(sg_replica *r)
     int err = SG_OK;
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_ENLIST, &err);
     sg_sql_done(s, &err);
+    sg_tidy_notice(r, &err);
     return err;
 }
 

@@ -19,6 +19,17 @@ static device *synced(world *w)
     return d;
 }
 
+static void write_as(device *d, const char *reason, const char *sql)
+{
+    char text[300];
+    snprintf(
+        text, sizeof text,
+        "SELECT sigla_as('{\"kind\":\"ai\",\"principalId\":\"agent:a\",\"rationale\":\"%s\"}');"
+        "%s;SELECT sigla_as_end()",
+        reason, sql);
+    device_exec(d, text);
+}
+
 /* ---- L5 ---- */
 
 /* Both have written the same; the one whose write lost sees that value, and goes on from there. */
@@ -106,6 +117,125 @@ static void L19_a_column_that_comes_under_an_open_session_shows_what_was_kept(vo
     assert_rows(b, WORLD_ROWS, "k1|1|2|3\n");
 }
 
+/* ---- L20 ---- */
+
+/* Two devices take turns, so that no run of numbers goes on. */
+static void take_turns(device *a, device *b, int times)
+{
+    char sql[80];
+    for (int i = 0; i < times; i++) {
+        device *d = i % 2 == 0 ? a : b;
+        snprintf(sql, sizeof sql, "UPDATE t SET b=%d WHERE id='k1'", i);
+        d->w->now_us += 1000000;
+        device_sync(d);
+        device_exec(d, sql);
+        device_sync(d);
+    }
+}
+
+static void L20_acknowledgements_do_not_grow_with_each_push(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_exec(a, "INSERT INTO sigla_state VALUES('tidy_min',4)");
+    take_turns(a, b, 4);
+    device_exec(a, "UPDATE t SET a='old'");
+    take_turns(a, b, 60);
+    assert_true(device_int(a, "SELECT count(*) FROM sigla_ack") < 12);
+    /* The mark says now itself what the acknowledgement had said. */
+    device_sync(a);
+    assert_same(a, b, WORLD_MARKS);
+    device_exec(a, "UPDATE t SET a='unseen'");
+    w->now_us += 1000000;
+    device_exec(b, "UPDATE t SET a='later'");
+    device_sync(a);
+    take_turns(a, a, 20);
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "k1|a|\"unseen\"|\"later\"\n");
+}
+
+static void L7_a_server_put_back_is_told_what_had_been_acknowledged_long_before(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_exec(a, "INSERT INTO t VALUES('k2','seen',0)");
+    device_exec(a, "INSERT INTO t VALUES('k3','proof',0)");
+    device_exec(a, "INSERT INTO sigla_state VALUES('tidy_min',4)");
+    take_turns(a, b, 30);
+    assert_rows(a, "SELECT count(*) FROM sigla_ack WHERE n<4", "0\n");
+    world_backup(w);
+    device_exec(a, "INSERT INTO t VALUES('k4','after the copy',0)");
+    device_sync(a);
+    world_put_back(w);
+    device_exec(b, "UPDATE t SET a='on' WHERE id='k2'");
+    device_sync(b);
+    for (int i = 0; i < 3; i++) {
+        device_sync(a);
+        device_sync(b);
+    }
+    assert_same(a, b, WORLD_ROWS);
+    assert_same(a, b, WORLD_MARKS);
+    assert_rows(a, "SELECT a FROM t WHERE id='k2'", "on\n");
+    /* It was there to be seen before the copy was made: the acknowledgement says so, though cut. */
+    assert_rows(a, CONFLICTS, "");
+    assert_rows(b, CONFLICTS, "");
+}
+
+static void L20_actors_that_no_mark_names_any_more_go(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    char sql[80], reason[20];
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0),('k2',0,0)");
+    write_as(a, "kept", "UPDATE t SET a='kept' WHERE id='k2'");
+    device_exec(a, "INSERT INTO sigla_state VALUES('tidy_min',4)");
+    device_exec(b, "INSERT INTO sigla_state VALUES('tidy_min',4)");
+    for (int i = 0; i < 40; i++) {
+        snprintf(reason, sizeof reason, "reason %d", i);
+        snprintf(sql, sizeof sql, "UPDATE t SET a=%d WHERE id='k1'", i);
+        write_as(a, reason, sql);
+        device_sync(a);
+        device_sync(b);
+    }
+    assert_true(device_int(a, "SELECT count(*) FROM sigla_actor") < 16);
+    assert_true(device_int(b, "SELECT count(*) FROM sigla_actor") < 16);
+    static const char reasons[] =
+        "SELECT t.id,m.actor->>'rationale' FROM t,sigla_marks('t',t.id) m "
+        "WHERE m.field='a' ORDER BY 1";
+    assert_rows(a, reasons, "k1|reason 39\nk2|kept\n");
+    assert_rows(b, reasons, "k1|reason 39\nk2|kept\n");
+}
+
+/* A connection that has read an actor before another one has tidied it up. */
+static void L20_an_actor_that_went_comes_anew_for_every_connection(void **state)
+{
+    world *w = *state;
+    device *a = synced(w);
+    sqlite3 *other;
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_exec(a, "INSERT INTO sigla_state VALUES('tidy_min',4)");
+    assert_int_equal(sqlite3_open(a->path, &other), SQLITE_OK);
+    assert_int_equal(sigla_register(other), SIGLA_OK);
+    static const char as[] = "SELECT sigla_as('{\"kind\":\"ai\",\"principalId\":\"agent:a\","
+                             "\"rationale\":\"from the other\"}')";
+    assert_int_equal(sqlite3_exec(other, as, NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 20; i++) {
+        char reason[20];
+        snprintf(reason, sizeof reason, "reason %d", i);
+        write_as(a, reason, "UPDATE t SET a=a+1");
+        device_sync(a);
+    }
+    assert_rows(a, "SELECT count(*) FROM sigla_actor WHERE actor LIKE '%from the other%'", "0\n");
+    assert_int_equal(sqlite3_exec(other, "UPDATE t SET b='by it'", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    device_sync(a);
+    assert_rows(a, "SELECT actor->>'rationale' FROM sigla_marks('t','k1') WHERE field='b'",
+                "from the other\n");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -115,6 +245,10 @@ int main(void)
         T(L5_a_value_somebody_else_wrote_too_is_lost_when_a_third_goes_on),
         T(L5_an_old_value_overwritten_by_who_slept_below_the_floor_is_a_conflict),
         T(L19_a_column_that_comes_under_an_open_session_shows_what_was_kept),
+        T(L20_acknowledgements_do_not_grow_with_each_push),
+        T(L7_a_server_put_back_is_told_what_had_been_acknowledged_long_before),
+        T(L20_actors_that_no_mark_names_any_more_go),
+        T(L20_an_actor_that_went_comes_anew_for_every_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

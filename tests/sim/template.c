@@ -26,16 +26,17 @@ static int variant_of(const sim *s)
 static void set_up(sim_device *d)
 {
     sim *s = d->s;
-    char sql[400];
-    /* Small pages are split sooner. */
+    char sql[500];
+    /* Small pages are split sooner, and half of the devices tidy up all the time. */
     snprintf(sql, sizeof sql,
              "PRAGMA page_size=%d;"
              "PRAGMA journal_mode=WAL;"
              "SELECT sigla_init('{\"server\":\"http://sim\",\"token\":\"t\",\"user\":\"%s\"}');"
              "CREATE TABLE t(id TEXT PRIMARY KEY, a, b, c);"
              "SELECT sigla_track('t');"
+             "INSERT INTO sigla_state VALUES('tidy_min',%d);"
              "PRAGMA wal_checkpoint(TRUNCATE)",
-             variant_of(s) % 2 == 0 ? 4096 : 1024, users[d->user]);
+             variant_of(s) % 2 == 0 ? 4096 : 1024, users[d->user], variant_of(s) < 2 ? 2 : 256);
     disk_wipe(d->index);
     if (!sim_device_open(d) || sqlite3_exec(d->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         sim_fail(s, "device %d cannot be set up: %s", d->index, sqlite3_errmsg(d->db));
