@@ -175,7 +175,7 @@ static void purge(sg_ingest *g)
     }
     g->purge_at_us = sg_monotonic_us() + (done.more ? 0 : g->config.purge_interval_us);
     (void)pthread_mutex_lock(&g->lock);
-    g->stats.purged += done.tombstones + done.history + done.answers + done.staged;
+    g->stats.purged += done.tombstones + done.history + done.answers + done.staged + done.actors;
     (void)pthread_mutex_unlock(&g->lock);
 }
 

@@ -82,6 +82,11 @@
     X(RAISE_NUMBER_FLOOR, "UPDATE client SET floor_n = max(floor_n, ?2) WHERE id = ?1")            \
     X(OLD_STAGED, "SELECT DISTINCT client FROM staged WHERE staged_us < ?1 LIMIT ?2")              \
     X(UNSTAGE_CLIENT, "UPDATE client SET staged_count = 0, staged_bytes = 0 WHERE id = ?1")        \
+    X(LAST_TEXT, "SELECT coalesce(max(id), 0) FROM text WHERE kind = ?1")                          \
+    X(TEXT_IDS, "SELECT id FROM text WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3")            \
+    X(DROP_TEXT, "DELETE FROM text WHERE kind = ?1 AND id = ?2")                                   \
+    X(SCAN_RECORDS, "SELECT id, data FROM record WHERE id > ?1 ORDER BY id LIMIT ?2")              \
+    X(SCAN_HISTORY, "SELECT seq, data FROM history WHERE seq > ?1 ORDER BY seq LIMIT ?2")          \
     X(PAGE_COUNT, "PRAGMA page_count")
 
 #define SG_SQLITE_ENUM(name, sql) SG_SQLITE_##name,
@@ -100,10 +105,22 @@ struct sg_view {
     bool open;     /* inside view_begin … view_end */
 };
 
+/* A scan for actors that nothing names (sqlite_actors.c). */
+typedef struct sg_actor_scan {
+    int phase;
+    int64_t at;    /* rows up to this one were looked at, in this phase */
+    uint32_t last; /* newest actor when it began */
+    uint8_t *used; /* a bit an actor up to that one */
+    size_t rows;   /* looked at */
+    size_t kept;
+    int64_t next; /* the next one begins when an actor has a greater number; 0: not read yet */
+} sg_actor_scan;
+
 struct sg_writer {
     sg_sqlite conn;
     struct sg_view view;
     bool open; /* inside begin … commit */
+    sg_actor_scan actors;
 };
 
 /* Our code for SQLite's. */
@@ -170,5 +187,11 @@ int sg_sqlite_drop_staged(sg_writer *w, const sg_client_state *c);
 
 int sg_sqlite_floor(sg_view *v, sg_feed feed, sg_floor *floor);
 int sg_sqlite_purge(sg_writer *w, const sg_purge *what, sg_purged *done);
+
+/* One slice of the scan for unused actors; how many it has removed. *more: it goes on. */
+size_t sg_sqlite_purge_actors(sg_writer *w, size_t limit, bool *more, int *err);
+/* An actor was asked for, to be named by what is written next. */
+void sg_sqlite_actor_used(sg_writer *w, uint32_t actor);
+void sg_sqlite_actors_deinit(sg_writer *w);
 
 #endif

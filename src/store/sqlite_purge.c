@@ -136,5 +136,7 @@ int sg_sqlite_purge(sg_writer *w, const sg_purge *what, sg_purged *done)
     if (what->staged_before_us > 0)
         done->staged = purge_staged(&w->conn, what->staged_before_us, limit, &err);
     if (done->tombstones == limit || done->staged == limit) done->more = true;
+    if (what->history_before_us > 0 && !done->more)
+        done->actors = sg_sqlite_purge_actors(w, limit, &done->more, &err);
     return err;
 }

@@ -38,6 +38,7 @@ int sg_sqlite_intern(sg_writer *w, enum sg_text_kind kind, const sg_slice *texts
     int err = SG_OK;
     for (size_t i = 0; i < n && err == SG_OK; i++) {
         ids[i] = find(&w->conn, kind, texts[i], &err);
+        if (ids[i] != 0 && kind == SG_TEXT_OF_ACTOR) sg_sqlite_actor_used(w, ids[i]);
         if (ids[i] != 0 || err != SG_OK) continue;
         ids[i] = ask(&w->conn, SG_SQLITE_ADD_TEXT, kind, texts[i], &err);
         if (err == SG_OK && sg_text_cache_put(&w->conn.texts, kind, ids[i], texts[i]).p == NULL)

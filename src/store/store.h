@@ -128,7 +128,8 @@ typedef bool sg_history_fn(void *ctx, const sg_history_row *row);
 
 typedef struct sg_purge {
     int64_t tombstones_before_us; /* deletes committed before this go; 0: none */
-    int64_t history_before_us;    /* history, and answers given, before this go; 0: none */
+    int64_t history_before_us;    /* history, and answers given, before this go, and in the end
+                                   * actors only they had named; 0: none */
     int64_t staged_before_us;     /* incomplete transactions begun before this go; 0: none */
     size_t limit;                 /* rows in one call */
 } sg_purge;
@@ -138,6 +139,7 @@ typedef struct sg_purged {
     size_t history;    /* entries */
     size_t answers;    /* runs of acknowledged numbers, refusals */
     size_t staged;     /* clients whose incomplete transaction was dropped */
+    size_t actors;     /* that nothing names any more */
     bool more;         /* call again */
 } sg_purged;
 

@@ -11,6 +11,7 @@ typedef struct store {
 static void close_store(void *impl)
 {
     store *s = impl;
+    sg_sqlite_actors_deinit(&s->writer);
     sg_sqlite_disconnect(&s->writer.conn);
     sg_free(s->path);
     sg_free(s);

@@ -236,6 +236,71 @@ static void L20_an_actor_that_went_comes_anew_for_every_connection(void **state)
                 "from the other\n");
 }
 
+static int64_t count_at_server(world *w, const char *reason)
+{
+    char path[300], sql[200];
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    snprintf(path, sizeof path, "%s/server.db", w->dir);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM text WHERE kind=2 AND CAST(text AS TEXT) LIKE '%%%s%%'", reason);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int64_t actors = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return actors;
+}
+
+/* One slice of what the server does between requests. */
+static void purge_history(world *w, int64_t before_us)
+{
+    const sg_purge what = {.history_before_us = before_us, .limit = 100000};
+    sg_purged done;
+    sg_commit newest;
+    assert_int_equal(w->store.ops->begin(w->writer, &newest), SG_OK);
+    assert_int_equal(w->store.ops->purge(w->writer, &what, &done), SG_OK);
+    assert_int_equal(w->store.ops->commit(w->writer, &newest), SG_OK);
+}
+
+static void L20_a_server_forgets_actors_with_the_history_that_named_them(void **state)
+{
+    world *w = *state;
+    device *a = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0),('k2',0,0)");
+    write_as(a, "kept", "UPDATE t SET a='kept' WHERE id='k2'");
+    for (int i = 0; i < 300; i++) {
+        char reason[20];
+        snprintf(reason, sizeof reason, "reason %d.", i);
+        write_as(a, reason, "UPDATE t SET a=a+1 WHERE id='k1'");
+    }
+    device_sync(a);
+    assert_int_equal(count_at_server(w, "reason"), 300);
+    w->now_us += 1000000;
+    int64_t before_us = w->now_us;
+    /* Only the history names the first of these two. */
+    write_as(a, "reason 8.", "UPDATE t SET b=8 WHERE id='k2'");
+    device_sync(a);
+    write_as(a, "reason 9.", "UPDATE t SET b=9 WHERE id='k2'");
+    device_sync(a);
+    for (int i = 0; i < 3; i++)
+        purge_history(w, before_us);
+    /* When everything has been looked at, something of what will go is named again. */
+    write_as(a, "reason 7.", "UPDATE t SET b=7 WHERE id='k1'");
+    device_sync(a);
+    purge_history(w, before_us);
+    assert_int_equal(count_at_server(w, "reason"), 4); /* 299 stands in k1 */
+    assert_int_equal(count_at_server(w, "reason 8."), 1);
+    write_as(a, "reason 3.", "UPDATE t SET b=3 WHERE id='k1'");
+    device_sync(a);
+    /* Nothing is remembered beside the data. */
+    world_halt(w);
+    assert_int_equal(world_serve(w), SG_OK);
+    device *fresh = synced(w);
+    assert_same(a, fresh, WORLD_MARKS);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -249,6 +314,7 @@ int main(void)
         T(L7_a_server_put_back_is_told_what_had_been_acknowledged_long_before),
         T(L20_actors_that_no_mark_names_any_more_go),
         T(L20_an_actor_that_went_comes_anew_for_every_connection),
+        T(L20_a_server_forgets_actors_with_the_history_that_named_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
