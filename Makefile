@@ -96,7 +96,12 @@ SIM_SRCS := $(sort $(wildcard tests/sim/*.c))
 $(OUT)/tests/sim: $(call objs,$(SIM_SRCS) tests/lib/serve.c) $(OUT)/liball.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(REPLICA_LIBS)
-tests: $(TEST_BINS) $(OUT)/tests/sim $(patsubst tests/%.c,$(OUT)/tests/%,$(TEST_TOOLS))
+# Another story on the same machinery.
+YEAR_SRCS := $(sort $(wildcard tests/year/*.c))
+$(OUT)/tests/year: $(call objs,$(YEAR_SRCS) $(filter-out tests/sim/main.c,$(SIM_SRCS)) tests/lib/serve.c) $(OUT)/liball.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_MODE) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(REPLICA_LIBS)
+tests: $(TEST_BINS) $(OUT)/tests/sim $(OUT)/tests/year $(patsubst tests/%.c,$(OUT)/tests/%,$(TEST_TOOLS))
 .SECONDARY: $(call objs,$(TEST_SRCS) $(TEST_LIB) $(TEST_TOOLS))
 
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -116,7 +121,7 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(call objs,$(TEST_LIB)) $(OUT)/libal
 bench: $(BENCH_BINS)
 
 # Every C file but the browser's, read by clang for its warnings alone.
-CHECKED := $(LIB_SRCS) $(APP_SRCS) $(TEST_SRCS) $(TEST_LIB) $(TEST_TOOLS) $(SIM_SRCS) $(FUZZ_SRCS) $(BENCH_SRCS)
+CHECKED := $(LIB_SRCS) $(APP_SRCS) $(TEST_SRCS) $(TEST_LIB) $(TEST_TOOLS) $(SIM_SRCS) $(YEAR_SRCS) $(FUZZ_SRCS) $(BENCH_SRCS)
 $(OUT)/clang/%.ok: %.c Makefile
 	@mkdir -p $(@D)
 	clang-14 $(CFLAGS_ALL) -fsyntax-only -MF $(@:.ok=.d) -MT $@ $<

@@ -229,6 +229,7 @@ static const char pending_sql[] =
 void sim_adopt(sim_device *d)
 {
     sim *s = d->s;
+    if (s->watch != NULL) return;
     memory_fail(0, 0); /* what was armed was for what the device did */
     if (d->db == NULL || !sim_device_changed(d, &d->adopted)) return;
     read_client(d);
@@ -303,6 +304,10 @@ static sim_write *decided(sim *s, sim_device *d, const sim_sent *what)
 
 void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq)
 {
+    if (s->watch != NULL) {
+        s->watch->committed(d, what, seq);
+        return;
+    }
     sim_write *w = decided(s, d, what);
     w->undone = false;
     if (w->seq != 0 && w->seq != seq && seq != 1 && !s->loose)
@@ -332,6 +337,7 @@ static void check_own_order(sim *s, const sim_write *w, int64_t at)
 
 void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
 {
+    if (s->watch != NULL) sim_fail(s, "change %lld was given another time", (long long)what->n);
     sim_write *w = decided(s, d, what);
     s->counters->restamped += !w->restamped;
     if (!w->restamped && !sg_clock_beyond(w->at, s->now_us) && !s->loose)
@@ -356,6 +362,10 @@ static bool may_be_refused(const sim *s, const sim_device *d, const sim_write *w
 
 void sim_refused(sim *s, sim_device *d, const sim_sent *what, sg_slice why)
 {
+    if (s->watch != NULL) {
+        s->watch->refused(d, what, why);
+        return;
+    }
     sim_write *w = decided(s, d, what);
     s->counters->refused += !w->refused;
     if (!s->loose && !d->loose && !may_be_refused(s, d, w))

@@ -68,6 +68,7 @@ static bool excused(void)
  * everywhere. */
 static size_t page_limit(sim *s)
 {
+    if (s->watch != NULL) return SG_PAGE_RECORDS_MAX;
     return prng_below(&s->g, 3) == 0 ? 1 + (size_t)prng_below(&s->g, 3) : SG_PAGE_RECORDS_MAX;
 }
 
@@ -232,7 +233,9 @@ int sim_server_request(sim *s, sim_device *from, bool post, const char *url, sg_
     asked a = {s, from};
     serve v = serve_for(s, &a);
     arm_memory(s);
+    if (s->watch != NULL) s->watch->asked(from);
     int status = serve_request(&v, post ? "POST" : "GET", url, body, out);
+    if (s->watch != NULL) s->watch->answered(from, status, body, sg_buf_view(out));
     memory_fail(0, 0);
     sim_trace("device %d: %s %.*s -> %d %.*s", from->index, url, (int)body.n, body.p, status,
               (int)out->n, out->p);

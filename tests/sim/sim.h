@@ -193,9 +193,22 @@ typedef struct sim_counters {
     uint64_t conflicts, restamped, refused, resyncs, copies_found, pages, events, commits;
 } sim_counters;
 
+/* Who plays another story than a plan's keeps books of his own: he is told instead of the model, and
+ * the server's pages are as large as they may be. `loose` leaves out the model's checks. */
+typedef struct sim_sent sim_sent;
+typedef struct sim_watch {
+    void (*committed)(sim_device *d, const sim_sent *what, int64_t seq);
+    void (*refused)(sim_device *d, const sim_sent *what, sg_slice why);
+    /* Before and after the server's work on a request; status -1: it has crashed. */
+    void (*asked)(sim_device *d);
+    void (*answered)(sim_device *d, int status, sg_slice request, sg_slice answer);
+} sim_watch;
+
 struct sim {
     const sim_plan *plan;
-    prng g; /* of the step at work */
+    const sim_watch *watch; /* NULL: the model */
+    void *story;            /* the watcher's */
+    prng g;                 /* of the step at work */
     int64_t now_us;
     int64_t tick_us; /* that passes with everything that is done */
     sim_server server;
@@ -289,10 +302,10 @@ bool sim_do(sim *s, const sim_step *step);
 void sim_adopt(sim_device *d);
 /* What the server has decided about a change that d sent. Its time tells apart two that a device has
  * made under one number, because it lost the first with the power. */
-typedef struct sim_sent {
+struct sim_sent {
     sg_slice client;
     int64_t n, at;
-} sim_sent;
+};
 void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq);
 void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at);
 void sim_refused(sim *s, sim_device *d, const sim_sent *what, sg_slice why);
