@@ -50,12 +50,12 @@ static void say(words *w, int64_t n, const char *one, const char *many)
     w->n += len > 0 ? (size_t)len : 0;
 }
 
-static bool is_false(sqlite3_stmt *s, enum column c)
+static bool is_false(sqlite3_stmt *s, int c)
 {
     return sqlite3_column_type(s, c) != SQLITE_NULL && sqlite3_column_int(s, c) == 0;
 }
 
-static const char *text(sqlite3_stmt *s, enum column c)
+static const char *text(sqlite3_stmt *s, int c)
 {
     const char *t = (const char *)sqlite3_column_text(s, c);
     return t != NULL ? t : "";

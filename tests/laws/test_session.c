@@ -902,10 +902,9 @@ static void L14_a_time_given_with_an_answer_that_was_lost_is_taken_over(void **s
 /* By the time it had it was the greater one, and what came meanwhile was not taken. */
 static void L14_L2_who_is_given_a_lesser_time_than_what_it_kept_out_is_told(void **state)
 {
-    static const char *const waits[] = {"UPDATE t SET a='waits' WHERE id='k1'",
-                                        "DELETE FROM t WHERE id='k1'",
-                                        "DELETE FROM t WHERE id='k2'; INSERT INTO t "
-                                        "VALUES('k2','waits',2)"};
+    static const char *const waits[] = {
+        "UPDATE t SET a='waits' WHERE id='k1'", "DELETE FROM t WHERE id='k1'",
+        "DELETE FROM t WHERE id='k2'; INSERT INTO t VALUES('k2','waits',2)"};
     static const char *const meanwhile[] = {
         "UPDATE t SET a='theirs' WHERE id='k1'",
         "DELETE FROM t WHERE id='k1'; INSERT INTO t VALUES('k1','theirs',1)",
