@@ -28,6 +28,7 @@ static const struct {
     [STEP_PURGE] = {"purge", TROUBLE_PURGE, 2},
     [STEP_STREAM] = {"stream", TROUBLE_STREAM, 12},
     [STEP_SETTLE] = {"settle", TROUBLE_SETTLE, 3},
+    [STEP_CORRUPT] = {"corrupt", TROUBLE_CORRUPT, 2},
 };
 
 const char *sim_kind_name(enum sim_kind kind)
@@ -40,7 +41,7 @@ const char *sim_trouble_name(int bit)
     static const char *const names[TROUBLE_COUNT] = {
         "network", "cut",    "restart",    "kill",    "power", "disk",
         "memory",  "clock",  "wild-clock", "schema",  "copy",  "server-back",
-        "purge",   "stream", "settle",     "refusal", "still"};
+        "purge",   "stream", "settle",     "refusal", "still", "corrupt"};
     return names[bit];
 }
 
@@ -63,10 +64,13 @@ void sim_plan_make(sim_plan *p, uint64_t seed)
     prng g = {seed * 0x9e3779b97f4a7c15u + 1};
     *p = (sim_plan){.seed = seed};
     /* Most kinds of trouble are away most of the time, so that each is seen without the others. */
-    for (int bit = 0; bit < TROUBLE_COUNT; bit++) {
+    for (int bit = 0; bit < TROUBLE_COUNT - 1; bit++) {
         bool heavy = bit == 10 || bit == 11 || bit == 12 || bit == 8;
         if (prng_below(&g, heavy ? 8 : 3) == 0) p->trouble |= 1u << bit;
     }
+    /* Of its own, so that the other seeds' plans are what they were without it. */
+    prng apart = {seed * 0x9e3779b97f4a7c15u + 2};
+    if (prng_below(&apart, 8) == 0) p->trouble |= TROUBLE_CORRUPT;
     p->devices = 2 + (int)prng_below(&g, 3);
     if (prng_below(&g, 20) == 0) p->devices = 5 + (int)prng_below(&g, 4);
     p->agents = (unsigned)(prng_next(&g) & prng_next(&g));

@@ -52,7 +52,8 @@ enum sim_trouble {
     TROUBLE_SETTLE = 1 << 14,      /* conflicts restored and dismissed on the way */
     TROUBLE_REFUSAL = 1 << 15,     /* agents that write what their token does not allow */
     TROUBLE_STILL = 1 << 16,       /* clocks that stand still, so that many stamps are equal */
-    TROUBLE_COUNT = 17
+    TROUBLE_CORRUPT = 1 << 17,     /* rows and marks altered behind a replica's back */
+    TROUBLE_COUNT = 18
 };
 
 enum sim_kind {
@@ -79,6 +80,7 @@ enum sim_kind {
     STEP_PURGE,
     STEP_STREAM,
     STEP_SETTLE,
+    STEP_CORRUPT,
     STEP_KINDS
 };
 
@@ -151,10 +153,11 @@ typedef struct sim_device {
     unsigned vague;   /* keys of which it is not known which of its own values it wrote over */
     int64_t known_n;  /* changes the model has been told of */
     char client[40];
-    bool loose;  /* was copied, put back or lost commits: what is due to it is not predicted */
-    bool dying;  /* its disk has been told to fail */
-    bool power;  /* … and its power to go with it */
-    bool memory; /* an allocation of the next thing it does fails */
+    bool loose;     /* was copied, put back or lost commits: what is due to it is not predicted */
+    bool corrupted; /* its rows or marks were altered */
+    bool dying;     /* its disk has been told to fail */
+    bool power;     /* … and its power to go with it */
+    bool memory;    /* an allocation of the next thing it does fails */
     bool streaming;
     bool offline; /* nothing comes through to it, nor from it */
     sg_cursor stream_at;

@@ -251,6 +251,7 @@ static bool copy(sim *s, sim_device *d)
                         .user = d->user,
                         .agent = d->agent,
                         .columns = d->columns,
+                        .corrupted = d->corrupted,
                         .loose = true};
     memcpy(new->client, d->client, sizeof new->client);
     disk_wipe(new->index);
@@ -351,6 +352,30 @@ static bool settle(sim_device *d)
     return true;
 }
 
+/* What a program without Sigla, or a bad disk, does to a replica. Its program is there: what it queues
+ * from now on is its own. */
+static bool corrupt(sim_device *d)
+{
+    static const char *const what[] = {
+        "UPDATE t SET a=7 WHERE id='k%d'",
+        "UPDATE t SET b=NULL,c=8 WHERE id='k%d'",
+        "DELETE FROM t WHERE id='k%d'",
+        "DELETE FROM sigla_rec WHERE key=(SELECT key FROM sigla_rec ORDER BY key LIMIT 1 OFFSET %d)",
+        "UPDATE sigla_rec SET m=(SELECT m FROM sigla_rec ORDER BY key LIMIT 1 OFFSET %d) WHERE key="
+        "(SELECT min(key) FROM sigla_rec) AND (SELECT count(*) FROM sigla_rec)=3",
+        "UPDATE sigla_sum SET marks=marks+1+%d"};
+    char sql[300];
+    uint64_t kind = prng_below(&d->s->g, sizeof what / sizeof *what);
+    if (d->db == NULL || d->dying) return false;
+    snprintf(sql, sizeof sql, what[kind], (int)prng_below(&d->s->g, SIM_KEYS));
+    sim_trace("device %d is damaged: %s", d->index, sql);
+    sqlite3_db_config(d->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    if (sim_device_sql(d, sql) != SQLITE_OK || sim_device_excused(d)) sim_device_recover(d);
+    if (d->db != NULL) sqlite3_db_config(d->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
+    d->corrupted = d->loose = true;
+    return true;
+}
+
 static void memory_talk(sim *s, sim_device *d)
 {
     arm_memory(d);
@@ -428,6 +453,8 @@ bool sim_do(sim *s, const sim_step *step)
         return true;
     case STEP_SETTLE:
         return settle(d);
+    case STEP_CORRUPT:
+        return corrupt(d);
     case STEP_KINDS:
         break;
     }
