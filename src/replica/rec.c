@@ -103,6 +103,7 @@ static void roll(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, co
     const sg_record *before = rec->stored.n != 0 ? &rec->before : NULL;
     sg_buf_clear(&rec->id);
     int rc = t->missing ? SG_CORRUPT : sg_key_to_id(t, key, &rec->id);
+    if (rc == SG_OK) rc = rec->id.err;
     if (rc == SG_NOMEM) *err = rc;
     if (rc != SG_OK) {
         /* A table that is gone, or has got another key: what its records add nobody can say now. */
@@ -129,7 +130,7 @@ static void store(sg_replica *r, sg_rec *rec, enum sg_stmt how, const sg_table *
     remember(rec, err);
     sg_buf_clear(&rec->scratch);
     sg_record_pack(&rec->record, &rec->scratch);
-    *err = rec->scratch.err;
+    if (*err == SG_OK) *err = rec->scratch.err;
     sqlite3_stmt *s = bind(r, how, t, key, err);
     if (s == NULL) return;
     sg_sql_bind_blob(s, 3, sg_buf_view(&rec->scratch));
