@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Short runs of the simulator: three thousand seeds, always the same ones, and tests/sim/cases.
+"""Short runs of the simulator: two thousand seeds, always the same ones, and tests/sim/cases.
 
 timeout: 400
 
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("SIGLA_BUILD", ROOT / "build")).resolve()
 SIM = BUILD / "release" / "tests" / "sim"
-SEEDS = "3000"
+SEEDS = "2000"
 
 
 def passes(name, arguments):

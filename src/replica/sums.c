@@ -54,6 +54,12 @@ void sg_sums_recount(sg_replica *r, uint32_t table, int *err)
     if (r->depth == 0) sg_sums_keep(r, err);
 }
 
+/* What is stored may be damaged, and any number. */
+static int64_t wrap(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 static void keep_one(sg_replica *r, const sg_rolled *added, int *err)
 {
     sg_sum sum = added->sum;
@@ -63,8 +69,8 @@ static void keep_one(sg_replica *r, const sg_rolled *added, int *err)
     sqlite3_bind_int64(s, 1, added->table);
     if (sg_sql_row(s, err)) {
         sum.marks += (uint64_t)sqlite3_column_int64(s, 0);
-        sum.records += sqlite3_column_int64(s, 1);
-        changes += sqlite3_column_int64(s, 2);
+        sum.records = wrap(sum.records, sqlite3_column_int64(s, 1));
+        changes = wrap(changes, sqlite3_column_int64(s, 2));
         sqlite3_reset(s);
     }
     s = sg_replica_stmt(r, SG_STMT_SUM_ROLL, err);
