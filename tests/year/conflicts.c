@@ -199,6 +199,7 @@ void year_retry(year *y, int device)
     if (y->stale[device] || sim_device_int(d, refused_sql) == 0) return;
     int64_t waiting = sim_device_int(d, "SELECT count(*) FROM sigla_outbox");
     (void)sim_device_sql(d, "SELECT sigla_retry()");
+    y->retried[device] = y->l.refused[device];
     sim_need(&y->s, sim_device_int(d, refused_sql) == 0);
     /* The record is gone here as well: there is nothing to send again. */
     sim_need(&y->s, sim_device_int(d, "SELECT count(*) FROM sigla_outbox") == waiting);
@@ -210,6 +211,8 @@ void year_check_bounds(year *y, int device)
     sim_device *d = year_on(y, device);
     const year_ledger *l = &y->l;
     sim_need(&y->s, sim_device_int(d, "SELECT count(*) FROM sigla_outbox") == 0);
+    sim_need(&y->s, sim_device_int(d, "SELECT count(*) FROM sigla_set_aside") ==
+                        l->refused[device] - y->retried[device]);
     int64_t lately = 0;
     for (int i = 0; i < l->loss_count[device]; i++)
         lately += y->s.now_us - l->losses[device][i].heard_us < 2 * JOURNAL_US + DAY_US;

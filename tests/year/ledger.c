@@ -205,6 +205,7 @@ const char *year_ledger_refuse(year_ledger *l, int device, int64_t n)
     if (e->place != 0) return "it was committed before";
     if (e->op != 'u' || l->records[e->record].purged == 0)
         return "the server had not forgotten the record";
+    l->refused[device] += !e->refused;
     e->refused = true;
     return NULL;
 }

@@ -70,6 +70,7 @@ typedef struct year_ledger {
     int64_t known[YEAR_DEVICES]; /* how much of the log each has heard of */
     year_loss *losses[YEAR_DEVICES];
     int loss_count[YEAR_DEVICES], loss_cap[YEAR_DEVICES];
+    int64_t refused[YEAR_DEVICES];
     int64_t overwritten_seen; /* a person's value replaced by who had seen it: no conflict */
     int64_t agent_lost;       /* an agent's value lost: no conflict */
     int64_t own_hand;         /* lost unseen, but its writer had replaced it himself */

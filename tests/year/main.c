@@ -57,9 +57,11 @@ static void print_end(void)
     int64_t bytes;
     year_hydrate(&y, &c, &bytes);
     year_print_breakdown(&y);
-    int64_t due = 0;
-    for (int d = 0; d < YEAR_DEVICES; d++)
+    int64_t due = 0, refused = 0;
+    for (int d = 0; d < YEAR_DEVICES; d++) {
         due += y.l.loss_count[d];
+        refused += y.l.refused[d];
+    }
     printf("\na new device: %" PRId64 " records in %" PRId64 " requests, %" PRId64 " B (%" PRId64
            " packed), %.1f ms on it and %.1f ms at the server, a database of %" PRId64 " KiB\n",
            c.rows, c.requests, c.received, c.packed_received, (double)c.device_us / 1000,
@@ -74,7 +76,7 @@ static void print_end(void)
            y.l.overwritten_seen, y.l.agent_lost);
     printf("answers lost %" PRId64 ", rough syncs %" PRId64 ", crashes %" PRId64
            ", resyncs %" PRId64 ", refused %" PRId64 ", rows compared %" PRId64 "\n",
-           y.answers_lost, y.rough, y.crashes, y.resyncs, y.refused, y.compared);
+           y.answers_lost, y.rough, y.crashes, y.resyncs, refused, y.compared);
 }
 
 /* Days on which nobody is away. */

@@ -84,6 +84,8 @@ void year_sample(year *y)
         sample_tables(y, names[d], year_on(y, d)->db);
     sqlite3 *db = year_server_db(y);
     sample_tables(y, names[YEAR_DEVICES], db);
+    int64_t oldest_us = ask(db, "SELECT min(refused_us) FROM refused");
+    sim_need(&y->s, oldest_us == 0 || y->s.now_us - oldest_us < HISTORY_US + DAY_US);
     note(y, "server", "record: deleted", ask(db, "SELECT count(*) FROM record WHERE dead_us>0"),
          ask(db, "SELECT sum(length(data)) FROM record WHERE dead_us>0"));
     static const char *const kinds[] = {"names", "clients", "actors"};
@@ -115,10 +117,15 @@ static bool has_grown(int64_t before, int64_t now, int64_t slack)
     return now * 10 > before * 11 + slack * 10;
 }
 
-/* What comes by chance is held against the ledger whenever a sync is through (home.c). */
+/* What comes by chance is held against the ledger whenever a sync is through (conflicts.c), and
+ * what the server says of refusals against their age. */
 static bool is_by_chance(const year_series *x)
 {
-    return strcmp(x->table, "sigla_journal") == 0 || strcmp(x->table, "sigla_outbox") == 0;
+    static const char *const by_chance[] = {"sigla_journal", "sigla_outbox", "sigla_set_aside",
+                                            "refused"};
+    for (size_t i = 0; i < sizeof by_chance / sizeof *by_chance; i++)
+        if (strcmp(x->table, by_chance[i]) == 0) return true;
+    return false;
 }
 
 /* How high these go in a year depends on when they are tidied up. */

@@ -21,7 +21,6 @@ static void refused(sim_device *d, const sim_sent *what, sg_slice why)
     if (wrong != NULL)
         sim_fail(d->s, "L9: %s: change %lld was refused, %.*s: %s", year_device_names[d->index - 1],
                  (long long)what->n, (int)why.n, why.p, wrong);
-    y->refused++;
 }
 
 static void asked(sim_device *d)

@@ -85,7 +85,8 @@ typedef struct year {
     year_cost cost[YEAR_DEVICES];
     int64_t cpu_mark, apart_us; /* CPU: when the server's work began; not to be counted */
     int64_t writes, month_writes, raised, restored, dismissed, expired, below_floor;
-    int64_t resyncs, answers_lost, rough, crashes, refused, compared;
+    int64_t resyncs, answers_lost, rough, crashes, compared;
+    int64_t retried[YEAR_DEVICES]; /* of those the server has refused */
     year_measure m;
 } year;
 
