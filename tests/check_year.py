@@ -14,4 +14,4 @@ ROOT = Path(__file__).resolve().parent.parent
 
 year = Path(os.environ.get("SIGLA_BUILD", ROOT / "build")).resolve() / "release" / "tests" / "year"
 sys.stdout.flush()
-os.execv(year, [str(year), "--years", "3", "--writes", "300"])
+os.execv(year, [str(year), "--years", "3", "--writes", "200"])
