@@ -8,27 +8,29 @@ bool sg_loss_is_own(sg_apply *a, const sg_mark *m, int *err)
     return m->origin == SG_ORIGIN_USER && m->client == sg_self_client(a->r, err);
 }
 
-/* The column's present value as JSON, appended to a->scratch; the row was read into `row`. */
-static sg_slice column_json(sg_apply *a, const sg_table *t, sqlite3_stmt *row, int column)
+/* What is lost, as JSON: kept with its mark, or in the row's column, whose text is put into
+ * a->scratch. False if there is no row, and after an error. */
+static bool own_json(sg_apply *a, sg_table *t, const sg_field *own, int column, sg_slice *value,
+                     int *err)
 {
-    size_t start = a->scratch.n;
+    *value = own->value;
+    if (column < 0 || own->has_value) return true;
+    sqlite3_stmt *row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
+    if (row == NULL || !sg_sql_row(row, err)) return false;
     sg_value v = sg_sql_value(sqlite3_column_value(row, column));
+    sg_buf_clear(&a->scratch);
     sg_value_to_json(&a->scratch, &v, t->columns[column].json);
-    return sg_slice_of(a->scratch.p + start, a->scratch.n - start);
+    sqlite3_reset(row);
+    *err = a->scratch.err;
+    *value = sg_buf_view(&a->scratch);
+    return *err == SG_OK;
 }
 
 void sg_loss_field(sg_apply *a, sg_table *t, const sg_field *own, int column,
                    const sg_page_field *in, const sg_mark *winner, int *err)
 {
-    sg_buf_clear(&a->scratch);
-    sg_slice value = own->value;
-    if (column >= 0 && !own->has_value) {
-        sqlite3_stmt *row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-        if (row == NULL || !sg_sql_row(row, err)) return;
-        value = column_json(a, t, row, column);
-        sqlite3_reset(row);
-        if (*err == SG_OK) *err = a->scratch.err;
-    }
+    sg_slice value;
+    if (!own_json(a, t, own, column, &value, err)) return;
     sg_loss loss = {.table = t,
                     .key = sg_buf_view(&a->key),
                     .field = own->name,
@@ -65,15 +67,8 @@ void sg_loss_record(sg_apply *a, sg_table *t, const sg_page_record *in, const sg
         const sg_field *f = &rec->fields[i];
         if (!sg_loss_is_own(a, &f->mark, err)) continue;
         int column = sg_table_column(a->r, t, f->name, err);
-        sqlite3_stmt *row = NULL;
-        sg_slice value = f->value;
-        sg_buf_clear(&a->scratch);
-        if (column >= 0 && !f->has_value) {
-            row = sg_table_row(a->r, t, sg_buf_view(&a->key), err);
-            if (row == NULL || !sg_sql_row(row, err)) continue;
-            value = column_json(a, t, row, column);
-            sqlite3_reset(row);
-        }
+        sg_slice value;
+        if (!own_json(a, t, f, column, &value, err)) continue;
         sg_loss loss = {.table = t,
                         .key = sg_buf_view(&a->key),
                         .field = f->name,
