@@ -125,8 +125,8 @@ static void take_line(sigla_session *s, sg_stream *st, int *err)
         if (st->data.n != 0) sg_buf_byte(&st->data, '\n');
         sg_buf_slice(&st->data, value);
     }
+    *err = st->event.err == SG_NOMEM ? SG_NOMEM : st->data.err;
     if (st->event.err != SG_OK) sg_buf_clear(&st->event); /* a name we do not know anyway */
-    *err = st->data.err;
 }
 
 int sigla_session_stream(sigla_session *s, int index, const void *bytes, size_t n)
