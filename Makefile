@@ -111,6 +111,7 @@ $(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/%.o $(OUT)/liball.a
 	$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson $(SERVER_LIBS) $(REPLICA_LIBS)
 # The CLI's readers are in no layer.
 $(OUT)/fuzz/fuzz_jwt: $(call objs,$(addprefix apps/sigla/,jwt.c show.c))
+$(OUT)/fuzz/fuzz_cli: $(call objs,$(addprefix apps/sigla/,args.c cli.c entries.c grid.c show.c term.c text.c))
 fuzzers: $(FUZZ_BINS)
 
 BENCH_SRCS := $(sort $(wildcard tests/bench/bench_*.c))

@@ -31,7 +31,8 @@ void sg_grid_init(sg_grid *g, const sg_grid_column *columns, size_t n, size_t wi
 static sg_slice cell_at(const sg_grid *g, size_t i)
 {
     size_t from = i != 0 ? g->ends[i - 1] : 0;
-    return sg_slice_of(g->cells.p + from, g->ends[i] - from);
+    size_t n = g->ends[i] - from;
+    return n != 0 ? sg_slice_of(g->cells.p + from, n) : SG_LIT("");
 }
 
 /* ---- widths ---- */

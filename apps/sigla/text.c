@@ -23,6 +23,7 @@ static size_t char_width(uint32_t cp)
 
 size_t sg_text_width(sg_slice text)
 {
+    if (text.n == 0) return 0;
     const char *p = text.p, *end = p + text.n;
     size_t width = 0;
     while (p < end) {
@@ -42,6 +43,7 @@ static bool is_sly(uint32_t cp)
 
 void sg_text_clean(sg_buf *out, sg_slice text)
 {
+    if (text.n == 0) return;
     const char *p = text.p, *end = p + text.n;
     while (p < end) {
         size_t n = sg_utf8_step(p, end);
