@@ -319,6 +319,7 @@ int sigla_register(struct sqlite3 *db)
     if (r != NULL && r->ready) return SIGLA_OK;
     int err = r == NULL ? attach(db, &r) : SG_OK;
     if (err == SG_OK) err = register_all(r);
+    if (err != SG_OK) return err;
     /* New columns may have come while Sigla was not there to see; a locked or read-only database is
      * looked at later. */
     if (sg_replica_installed(r, &err)) {
