@@ -118,10 +118,10 @@ int sg_identity_init(sg_replica *r, sg_slice json)
     args_init(&a);
     int err = read_args(r, json, &a);
     if (err == SG_OK) err = check_url(r, sg_buf_view(&a.server));
-    if (err == SG_OK) err = sg_replica_install(r);
     if (err == SG_OK) err = sg_replica_begin(r);
     if (err == SG_OK) {
-        err = check_user(r, sg_buf_view(&a.user));
+        err = sg_replica_install(r);
+        if (err == SG_OK) err = check_user(r, sg_buf_view(&a.user));
         if (a.server.n != 0) sg_state_set_text(r, "server", sg_buf_view(&a.server), &err);
         if (a.token.n != 0) sg_state_set_text(r, "token", sg_buf_view(&a.token), &err);
         if (a.user.n != 0) sg_state_set_text(r, "user", sg_buf_view(&a.user), &err);
@@ -160,18 +160,25 @@ int sg_identity_read(sg_replica *r, sg_slice key, sg_buf *out)
     return unknown(r, key);
 }
 
+static int set(sg_replica *r, const char *key, const sg_value *v)
+{
+    int err = sg_replica_begin(r);
+    if (err != SG_OK) return err;
+    err = sg_replica_install(r);
+    if (v->type == SG_INT)
+        sg_state_set_int(r, key, v->i, &err);
+    else
+        sg_state_set_text(r, key, v->bytes, &err);
+    return sg_replica_end(r, err);
+}
+
 int sg_identity_config(sg_replica *r, sg_slice key, sqlite3_value *value)
 {
-    int err = sg_replica_install(r);
     sg_value v = sg_sql_value(value);
-    bool age = sg_slice_eq(key, SG_LIT("journal_age_us")),
-         server = sg_slice_eq(key, SG_LIT("server"));
-    if (err != SG_OK) return err;
-    if (age && (v.type != SG_INT || v.i <= 0))
+    bool server = sg_slice_eq(key, SG_LIT("server"));
+    if (sg_slice_eq(key, SG_LIT("journal_age_us"))) {
+        if (v.type == SG_INT && v.i > 0) return set(r, "journal_age_us", &v);
         return sg_replica_fail(r, SG_BADREQUEST, "journal_age_us is an integer above 0");
-    if (age) {
-        sg_state_set_int(r, "journal_age_us", v.i, &err);
-        return err;
     }
     if (!server && !sg_slice_eq(key, SG_LIT("token")))
         return sg_replica_fail(r, SG_BADREQUEST,
@@ -179,7 +186,6 @@ int sg_identity_config(sg_replica *r, sg_slice key, sqlite3_value *value)
                                (int)(key.n < 80 ? key.n : 80), key.p);
     if (v.type != SG_TEXT)
         return sg_replica_fail(r, SG_BADREQUEST, "%s is a text", server ? "server" : "token");
-    if (server) err = check_url(r, v.bytes);
-    if (err == SG_OK) sg_state_set_text(r, server ? "server" : "token", v.bytes, &err);
-    return err;
+    int err = server ? check_url(r, v.bytes) : SG_OK;
+    return err == SG_OK ? set(r, server ? "server" : "token", &v) : err;
 }

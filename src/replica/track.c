@@ -152,7 +152,8 @@ static void register_table(sg_replica *r, request *q, int *err)
 
 static int track(sg_replica *r, request *q)
 {
-    int err = sg_tables_load(r);
+    int err = sg_replica_install(r);
+    if (err == SG_OK) err = sg_tables_load(r);
     if (err == SG_OK) err = sg_refresh_stale(r);
     if (err == SG_OK) err = sg_capture_flush(r);
     if (err == SG_OK) err = sg_tables_load(r);
@@ -179,7 +180,6 @@ int sg_track(sg_replica *r, sg_slice name, sg_slice options)
     if (err != SG_OK) return err;
     sg_track_options given;
     err = sg_options_read(r, name, options, &given);
-    if (err == SG_OK) err = sg_replica_install(r);
     if (err == SG_OK) err = sg_replica_begin(r);
     request q = {.name = name, .given = &given};
     if (err == SG_OK) err = sg_replica_end(r, track(r, &q));
