@@ -127,8 +127,12 @@ static size_t set(size_t n, bool sticky)
         return sqlite_set(n, sticky);
     case FAULT_STATEMENT:
         return statement_set(n, sticky);
+    case FAULT_READ:
+        return faulty_vfs_set(FAULTY_READ, n, sticky);
+    case FAULT_OPEN:
+        return faulty_vfs_set(FAULTY_OPEN, n, sticky);
     default:
-        return faulty_vfs_set(n, sticky);
+        return faulty_vfs_set(FAULTY_CHANGE, n, sticky);
     }
 }
 
@@ -163,7 +167,16 @@ bool fault_disarm(void)
 
 const char *fault_name(enum fault which)
 {
-    static const char *const names[] = {"allocation of ours", "allocation of SQLite", "write",
-                                        "statement"};
+    static const char *const names[] = {
+        "allocation of ours", "allocation of SQLite", "write", "statement", "read", "opening"};
     return names[which];
+}
+
+size_t fault_each(enum fault which, size_t dense, fault_try *attempt, void *ctx)
+{
+    size_t struck = 0;
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (size_t n = 1; attempt(ctx, which, n, sticky); n += n < dense ? 1 : 1 + 3 * n / dense)
+            struck++;
+    return struck;
 }

@@ -6,9 +6,11 @@
 static atomic_size_t calls, fail_at; /* fail_at 0: none will */
 static atomic_int fail_code;
 static atomic_bool is_dead;
+static atomic_uint counted; /* enum faulty_op */
 
-size_t faulty_vfs_set(size_t n, bool dead)
+size_t faulty_vfs_set(unsigned ops, size_t n, bool dead)
 {
+    atomic_store(&counted, ops);
     atomic_store(&is_dead, dead);
     atomic_store(&fail_at, n);
     return atomic_exchange(&calls, 0);
@@ -17,7 +19,7 @@ size_t faulty_vfs_set(size_t n, bool dead)
 void faulty_vfs_fail_at(int n, int code, bool dead)
 {
     fail_code = code;
-    (void)faulty_vfs_set((size_t)n, dead);
+    (void)faulty_vfs_set(FAULTY_CHANGE, (size_t)n, dead);
 }
 
 bool faulty_vfs_failed(void)
@@ -25,11 +27,11 @@ bool faulty_vfs_failed(void)
     return fail_at != 0 && calls >= fail_at;
 }
 
-/* To be asked once before each write. */
-static bool fails(void)
+/* To be asked once before each operation. */
+static bool fails(enum faulty_op op)
 {
     size_t at = fail_at;
-    if (at == 0) return false;
+    if (at == 0 || (counted & (unsigned)op) == 0) return false;
     size_t now = atomic_fetch_add(&calls, 1) + 1;
     return is_dead ? now >= at : now == at;
 }
@@ -51,23 +53,24 @@ static int f_close(sqlite3_file *f)
 
 static int f_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
-    return real(f)->pMethods->xRead(real(f), to, n, at);
+    return fails(FAULTY_READ) ? SQLITE_IOERR_READ : real(f)->pMethods->xRead(real(f), to, n, at);
 }
 
 static int f_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-    return fails() ? fail_code : real(f)->pMethods->xWrite(real(f), from, n, at);
+    return fails(FAULTY_WRITE) ? fail_code : real(f)->pMethods->xWrite(real(f), from, n, at);
 }
 
 static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-    return fails() ? SQLITE_IOERR_TRUNCATE : real(f)->pMethods->xTruncate(real(f), size);
+    return fails(FAULTY_WRITE) ? SQLITE_IOERR_TRUNCATE
+                               : real(f)->pMethods->xTruncate(real(f), size);
 }
 
 static int f_sync(sqlite3_file *f, int flags)
 {
-    (void)f, (void)flags; /* no test pulls the plug */
-    return fails() ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+    (void)f, (void)flags;
+    return fails(FAULTY_SYNC) ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
 static int f_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -107,6 +110,7 @@ static int f_device(sqlite3_file *f)
 
 static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
 {
+    if (fails(FAULTY_OPEN)) return SQLITE_IOERR_SHMMAP;
     return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
 }
 
@@ -155,6 +159,7 @@ static int v_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, 
     faulty_file *mine = (faulty_file *)f;
     mine->real = (sqlite3_file *)(mine + 1);
     mine->base.pMethods = NULL;
+    if (fails(FAULTY_OPEN)) return SQLITE_CANTOPEN;
     int rc = base_of(v)->xOpen(base_of(v), name, mine->real, flags, out);
     if (mine->real->pMethods != NULL) mine->base.pMethods = &methods;
     return rc;
@@ -162,7 +167,7 @@ static int v_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, 
 
 static int v_delete(sqlite3_vfs *v, const char *name, int sync)
 {
-    return fails() ? SQLITE_IOERR_DELETE : base_of(v)->xDelete(base_of(v), name, sync);
+    return fails(FAULTY_DELETE) ? SQLITE_IOERR_DELETE : base_of(v)->xDelete(base_of(v), name, sync);
 }
 
 static int v_access(sqlite3_vfs *v, const char *name, int flags, int *out)

@@ -178,6 +178,50 @@ device *world_again(world *w, const device *of)
     return d;
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) != 0;)
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    (void)fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* All are closed meanwhile, so that each is one file. */
+static void copy_all(world *w, bool back)
+{
+    char path[300], kept[310];
+    world_halt(w);
+    for (int i = -1; i < w->device_count; i++) {
+        snprintf(path, sizeof path, "%s/server.db", w->dir);
+        if (i >= 0) {
+            sigla_session_close(w->devices[i]->session);
+            w->devices[i]->session = NULL;
+            close_db(w->devices[i]);
+            snprintf(path, sizeof path, "%s", w->devices[i]->path);
+        }
+        snprintf(kept, sizeof kept, "%s-kept", path);
+        copy_file(back ? kept : path, back ? path : kept);
+        if (i >= 0) device_open(w->devices[i]);
+    }
+    check(world_serve(w));
+}
+
+void world_keep(world *w)
+{
+    w->kept_us = w->now_us;
+    copy_all(w, false);
+}
+
+void world_return(world *w)
+{
+    w->now_us = w->kept_us;
+    copy_all(w, true);
+}
+
 int world_try_purge(world *w)
 {
     w->now_us += 1000000;

@@ -44,6 +44,7 @@ struct world {
     sg_epoch epoch;
     device *devices[WORLD_DEVICES_MAX];
     int device_count;
+    int64_t kept_us; /* the time of what world_keep has kept */
 };
 
 /* What the network does with one request. */
@@ -81,6 +82,9 @@ device *world_again(world *w, const device *of);
 /* Keep a copy of the server's data; put it in the data's place. */
 void world_backup(world *w);
 void world_put_back(world *w);
+/* Keep a copy of everybody's data; begin again from there, as after a restart of all. */
+void world_keep(world *w);
+void world_return(world *w);
 /* Forget deletes, history and answers that are older than now. */
 void world_purge(world *w);
 /* The same, which may fail. */
