@@ -56,7 +56,6 @@ int64_t sg_show_member_int(sg_slice object, const char *key)
 static bool looks_like_json(sg_slice text)
 {
     sg_json j;
-    if (text.n == 0) return true;
     sg_json_init(&j, text);
     (void)sg_json_skip(&j);
     return sg_json_end(&j);
@@ -70,7 +69,8 @@ void sg_show_value(sg_buf *out, sg_slice json)
     }
     size_t at = out->n;
     sg_json_unescape(sg_slice_of(json.p + 1, json.n - 2), out);
-    if (out->err != SG_OK || !looks_like_json(sg_slice_of(out->p + at, out->n - at))) return;
+    size_t n = out->n - at;
+    if (out->err != SG_OK || (n != 0 && !looks_like_json(sg_slice_of(out->p + at, n)))) return;
     sg_buf_truncate(out, at);
     sg_buf_slice(out, json);
 }
