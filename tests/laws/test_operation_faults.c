@@ -1,9 +1,8 @@
 /* timeout: 200
  * What a device does with its own database, while one thing fails: an allocation of ours, for every
- * one there is; an allocation of SQLite's, a write, read, opening or statement, for every N up to 20
- * and more sparsely after that. It is done
- * whole or not at all (L1), says why, leaves nothing open, and does what it should when it is tried
- * again.
+ * one there is; an allocation of SQLite's, a write, read, opening or statement, for every N up to 10
+ * and more sparsely after that. It is done whole or not at all (L1), says why, leaves nothing open,
+ * and does what it should when it is tried again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,8 +267,8 @@ static void strike_each(db_fixture *f, const scenario *s)
     char *after = result_of(f, s);
     for (int which = 0; which < FAULT_KINDS; which++) {
         bool struck = true;
-        size_t dense = which == FAULT_OURS ? 150 : 20;
-        for (size_t n = 1; struck; n += n < dense ? 1 : 1 + n / 4) {
+        size_t dense = which == FAULT_OURS ? 150 : 10;
+        for (size_t n = 1; struck; n += n < dense ? 1 : 1 + n / 3) {
             /* Every third time nothing goes well from then on; but nobody interrupts for ever. */
             bool sticky = n % 3 == 0 && which != FAULT_STATEMENT;
             start_over(f, s, &from);
