@@ -174,10 +174,11 @@ static int answer_again(sg_applier *a, const sg_change *c, bool *fresh)
 
 /* What this body means for the transaction that waits, and where its own incomplete one begins. */
 typedef struct plan {
-    bool *fresh;    /* per change */
-    int64_t last_n; /* greatest number of the body */
-    bool completes; /* what is staged is to be committed first */
-    bool lost_head; /* the rest of a transaction whose beginning was dropped */
+    bool *fresh;     /* per change */
+    int64_t first_n; /* least number of the body; 0: none */
+    int64_t last_n;  /* greatest one */
+    bool completes;  /* what is staged is to be committed first */
+    bool lost_head;  /* the rest of a transaction whose beginning was dropped */
 } plan;
 
 static bool is_tail(const plan *p, const sg_change_in *in)
@@ -226,6 +227,7 @@ static int sort_numbers(sg_applier *a, plan *p)
     for (size_t i = 0; i < a->push->count && err == SG_OK; i++) {
         const sg_change *c = &a->push->changes[i].c;
         if (c->n > p->last_n) p->last_n = c->n;
+        if (p->first_n == 0) p->first_n = c->n;
         err = answer_again(a, c, &p->fresh[i]);
         if (a->push->result.err != SG_OK) break;
     }
@@ -297,6 +299,7 @@ int sg_apply_push(sg_applier *a, sg_push *push)
     if (err != SG_OK || push->result.err != SG_OK) return err;
     err = take_changes(a, &p);
     if (p.last_n > a->state.max_n) a->state.max_n = p.last_n;
+    if (p.first_n > a->state.heard_n) a->state.heard_n = p.first_n;
     if (err == SG_OK && p.last_n != 0) err = a->store->ops->save_client(a->writer, &a->state);
     return err;
 }

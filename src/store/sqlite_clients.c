@@ -1,6 +1,6 @@
 #include "store/sqlite_conn.h"
 
-#define CLIENT_MEMBERS 10 /* of sg_client_state, in the order of its columns */
+#define CLIENT_MEMBERS 11 /* of sg_client_state, in the order of its columns */
 
 static void bind_client(sqlite3_stmt *s, sg_feed feed, uint32_t client)
 {
@@ -27,9 +27,9 @@ int sg_sqlite_load_client(sg_writer *w, sg_feed feed, uint32_t client, sg_client
         add(&w->conn, feed, client, c, &err);
         return err;
     }
-    int64_t *const members[] = {&c->row,          &c->max_n,     &c->floor_n,   &c->run_n,
-                                &c->run_count,    &c->run_seq,   &c->staged_tx, &c->staged_count,
-                                &c->staged_bytes, &c->refused_tx};
+    int64_t *const members[] = {&c->row,          &c->max_n,        &c->floor_n,   &c->heard_n,
+                                &c->run_n,        &c->run_count,    &c->run_seq,   &c->staged_tx,
+                                &c->staged_count, &c->staged_bytes, &c->refused_tx};
     for (int i = 0; i < CLIENT_MEMBERS; i++)
         *members[i] = sg_sqlite_count(s, i, &err);
     (void)sqlite3_reset(s);
@@ -42,7 +42,7 @@ int sg_sqlite_save_client(sg_writer *w, const sg_client_state *c)
     sqlite3_stmt *s = sg_sqlite_use(&w->conn, SG_SQLITE_SAVE_CLIENT, &err);
     if (s == NULL) return err;
     const int64_t values[CLIENT_MEMBERS] = {
-        c->row,     c->max_n,     c->floor_n,      c->run_n,        c->run_count,
+        c->row,     c->max_n,     c->floor_n,      c->heard_n,      c->run_n,     c->run_count,
         c->run_seq, c->staged_tx, c->staged_count, c->staged_bytes, c->refused_tx};
     for (int i = 0; i < CLIENT_MEMBERS; i++)
         (void)sqlite3_bind_int64(s, i + 1, values[i]);

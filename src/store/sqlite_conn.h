@@ -47,13 +47,13 @@
     X(GET_HISTORY, "SELECT seq, prev, record, received_us, data FROM history WHERE seq = ?1")      \
     X(FIRST_HISTORY, "SELECT seq, received_us FROM history WHERE seq >= ?1 ORDER BY seq LIMIT 1")  \
     X(LAST_HISTORY, "SELECT seq, received_us FROM history ORDER BY seq DESC LIMIT 1")              \
-    X(LOAD_CLIENT, "SELECT id, max_n, floor_n, run_n, run_count, run_seq, staged_tx, "             \
+    X(LOAD_CLIENT, "SELECT id, max_n, floor_n, heard_n, run_n, run_count, run_seq, staged_tx, "    \
                    "staged_count, staged_bytes, refused_tx FROM client "                           \
                    "WHERE scope = ?1 AND app = ?2 AND client = ?3")                                \
     X(ADD_CLIENT, "INSERT INTO client(scope, app, client) VALUES (?1, ?2, ?3)")                    \
-    X(SAVE_CLIENT, "UPDATE client SET max_n = ?2, floor_n = ?3, run_n = ?4, run_count = ?5, "      \
-                   "run_seq = ?6, staged_tx = ?7, staged_count = ?8, staged_bytes = ?9, "          \
-                   "refused_tx = ?10 WHERE id = ?1")                                               \
+    X(SAVE_CLIENT, "UPDATE client SET max_n = ?2, floor_n = ?3, heard_n = ?4, run_n = ?5, "        \
+                   "run_count = ?6, run_seq = ?7, staged_tx = ?8, staged_count = ?9, "             \
+                   "staged_bytes = ?10, refused_tx = ?11 WHERE id = ?1")                           \
     X(MAX_NUMBER, "SELECT max_n FROM client WHERE scope = ?1 AND app = ?2 AND client = ?3")        \
     X(KEEP_RUN, "INSERT OR REPLACE INTO run(client, n, count, seq) VALUES (?1, ?2, ?3, ?4)")       \
     X(FIND_RUN, "SELECT n, count, seq FROM run WHERE client = ?1 AND n <= ?2 "                     \
@@ -77,7 +77,9 @@
                     "(SELECT seq FROM history WHERE seq <= ?1 ORDER BY seq LIMIT ?2)")             \
     X(OLD_RUNS, "SELECT client, n, count FROM run WHERE seq <= ?1 ORDER BY seq LIMIT ?2")          \
     X(DROP_RUN, "DELETE FROM run WHERE client = ?1 AND n = ?2")                                    \
-    X(OLD_REFUSED, "SELECT client, n, count FROM refused WHERE refused_us < ?1 LIMIT ?2")          \
+    X(OLD_REFUSED,                                                                                 \
+      "SELECT r.client, r.n, r.count FROM refused r JOIN client c ON c.id = r.client "             \
+      "WHERE r.refused_us < ?1 AND r.n + r.count <= c.heard_n LIMIT ?2")                           \
     X(DROP_REFUSED, "DELETE FROM refused WHERE client = ?1 AND n = ?2")                            \
     X(RAISE_NUMBER_FLOOR, "UPDATE client SET floor_n = max(floor_n, ?2) WHERE id = ?1")            \
     X(OLD_STAGED, "SELECT DISTINCT client FROM staged WHERE staged_us < ?1 LIMIT ?2")              \

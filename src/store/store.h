@@ -80,6 +80,7 @@ typedef struct sg_client_state {
     int64_t row;     /* the store's own number */
     int64_t max_n;   /* greatest number ever answered: acknowledged, refused or staged */
     int64_t floor_n; /* runs at and below it have been purged */
+    int64_t heard_n; /* the client has had the answers of all numbers below it */
     int64_t run_n;   /* newest run: numbers run_n … got seqs run_seq … */
     int64_t run_count;
     int64_t run_seq;

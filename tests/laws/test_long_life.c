@@ -236,21 +236,27 @@ static void L20_an_actor_that_went_comes_anew_for_every_connection(void **state)
                 "from the other\n");
 }
 
-static int64_t count_at_server(world *w, const char *reason)
+static int64_t rows_at_server(world *w, const char *sql)
 {
-    char path[300], sql[200];
+    char path[300];
     sqlite3 *db;
     sqlite3_stmt *q;
     snprintf(path, sizeof path, "%s/server.db", w->dir);
-    snprintf(sql, sizeof sql,
-             "SELECT count(*) FROM text WHERE kind=2 AND CAST(text AS TEXT) LIKE '%%%s%%'", reason);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(q), SQLITE_ROW);
-    int64_t actors = sqlite3_column_int64(q, 0);
+    int64_t rows = sqlite3_column_int64(q, 0);
     sqlite3_finalize(q);
     sqlite3_close(db);
-    return actors;
+    return rows;
+}
+
+static int64_t count_at_server(world *w, const char *reason)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM text WHERE kind=2 AND CAST(text AS TEXT) LIKE '%%%s%%'", reason);
+    return rows_at_server(w, sql);
 }
 
 /* One slice of what the server does between requests. */
@@ -301,6 +307,26 @@ static void L20_a_server_forgets_actors_with_the_history_that_named_them(void **
     assert_same(a, fresh, WORLD_MARKS);
 }
 
+/* ---- L9 ---- */
+
+static void L9_a_refusal_is_said_until_it_was_heard(void **state)
+{
+    world *w = *state;
+    device *a = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('big',zeroblob(5000000),0)");
+    assert_true(device_step(a, FATE_ANSWER_LOST));
+    world_purge(w);
+    device_sync(a);
+    assert_rows(a, "SELECT key,code FROM sigla_refused", "big|limit\n");
+    assert_rows(a, "SELECT count(*) FROM sigla_pending", "0\n");
+    world_purge(w);
+    assert_int_equal(rows_at_server(w, "SELECT count(*) FROM refused"), 1);
+    device_exec(a, "INSERT INTO t VALUES('small',0,0)");
+    device_sync(a);
+    world_purge(w);
+    assert_int_equal(rows_at_server(w, "SELECT count(*) FROM refused"), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -315,6 +341,7 @@ int main(void)
         T(L20_actors_that_no_mark_names_any_more_go),
         T(L20_an_actor_that_went_comes_anew_for_every_connection),
         T(L20_a_server_forgets_actors_with_the_history_that_named_them),
+        T(L9_a_refusal_is_said_until_it_was_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,6 +428,10 @@ MUTANTS = [
            "        sg_draft_refuse(d, SG_BADCHANGE, name, NULL, \"is not an object\");\n",
            "",
            "unit/test_change_json:L9_a_malformed_change_is_refused_alone_with_its_path"),
+    Mutant("refusals-purged-before-they-are-heard", "L9", "src/store/sqlite_conn.h",
+           "r.n + r.count <= c.heard_n LIMIT",
+           "r.n + r.count <> c.heard_n LIMIT",
+           "laws/test_long_life:L9_a_refusal_is_said_until_it_was_heard"),
 ]
 
 # What other systems did wrong, and the mutant that does it here; the tests it names are scenarios.

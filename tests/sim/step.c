@@ -361,8 +361,8 @@ static bool corrupt(sim_device *d)
         "UPDATE t SET b=NULL,c=8 WHERE id='k%d'",
         "DELETE FROM t WHERE id='k%d'",
         "DELETE FROM sigla_rec WHERE key=(SELECT key FROM sigla_rec ORDER BY key LIMIT 1 OFFSET %d)",
-        "UPDATE sigla_rec SET m=(SELECT m FROM sigla_rec ORDER BY key LIMIT 1 OFFSET %d) WHERE key="
-        "(SELECT min(key) FROM sigla_rec) AND (SELECT count(*) FROM sigla_rec)=3",
+        ("UPDATE sigla_rec SET m=(SELECT m FROM sigla_rec ORDER BY key LIMIT 1 OFFSET %d) WHERE key="
+         "(SELECT min(key) FROM sigla_rec) AND (SELECT count(*) FROM sigla_rec)=3"),
         "UPDATE sigla_sum SET marks=marks+1+%d"};
     char sql[300];
     uint64_t kind = prng_below(&d->s->g, sizeof what / sizeof *what);
