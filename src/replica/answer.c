@@ -218,7 +218,7 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     s->pull_cursor[held ? page->synced_until.n : 0] = '\0';
     if (page->has_more)
         s->phase = SG_PHASE_PULL;
-    else if (s->place.resync)
+    else if (s->place.resync || s->more)
         s->phase = SG_PHASE_PUSH;
     else
         sg_check_start(s);
@@ -239,6 +239,7 @@ static int accepted(sigla_session *s, sg_slice json)
     if (err == SG_OK && s->sent_to != 0) err = take_push(s, &page);
     if (err == SG_OK && s->out_pulls) err = take_page(s, &page, json);
     if (err == SG_OK) {
+        s->pushes = s->out_pulls ? 0 : s->pushes + 1;
         s->attempts = 0;
         if (s->batch < s->batch_max) s->batch++;
     }

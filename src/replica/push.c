@@ -171,12 +171,14 @@ bool sg_session_push(sigla_session *s, int *err)
     cut_back(&p);
     sg_jsonw_array_end(&p.w);
     /* The last push asks for what is new there as well, which saves a round trip. */
-    bool pull = !p.more && s->place.cursor[0] != '\0' && !s->place.resync;
+    bool pull =
+        (!p.more || s->pushes >= SG_PUSHES_MAX) && s->place.cursor[0] != '\0' && !s->place.resync;
     sg_jsonw_kbool(&p.w, "pull", pull);
     sg_jsonw_object_end(&p.w);
     if (*err == SG_OK) *err = s->body.err;
     sg_arena_deinit(&p.arena);
     sg_buf_deinit(&p.value);
+    s->more = p.more;
     if (*err != SG_OK || p.count == 0) return false;
     s->sent_from = p.first;
     s->sent_to = p.last;

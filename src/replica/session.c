@@ -218,6 +218,7 @@ void sg_session_next_app(sigla_session *s, int *err)
 {
     s->app = sg_app_after(s->r, s->app, err);
     s->staged_to = 0;
+    s->more = false;
     s->pull_cursor[0] = '\0';
     sg_buf_clear(&s->pages);
     s->phase = s->app != 0 ? SG_PHASE_PUSH : SG_PHASE_DONE;

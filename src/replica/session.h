@@ -38,6 +38,9 @@
 #define SG_SCAN_DOUBLINGS 6
 #define SG_RETRY_MIN_MS 500
 #define SG_RETRY_MAX_MS 8000
+/* Who writes faster than it pushes sees what others wrote all the same: so many pushes ask for
+ * nothing, the next one does. */
+#define SG_PUSHES_MAX 8
 #define SG_STREAM_EVENT_MAX ((size_t)64 << 20)
 
 enum sg_phase {
@@ -86,6 +89,8 @@ struct sigla_session {
     uint32_t said_client; /* under which id the request that is out was made … */
     int64_t said_n;       /* … and the greatest number it says was sent under it */
     int64_t staged_to;    /* the server holds the transaction up to this number */
+    bool more;            /* that push has left changes for another one */
+    int pushes;           /* in a row that asked for nothing */
 
     int attempts; /* failures in a row */
     int64_t wait_ms;

@@ -499,6 +499,29 @@ static void L10_applied_changes_are_not_queued_and_triggers_writes_are(void **st
     assert_same(a, b, WORLD_ROWS);
 }
 
+/* More is always waiting than the next push takes. */
+static void L7_who_writes_faster_than_it_pushes_sees_what_others_write(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
+    device_exec(b, "INSERT INTO t VALUES('others',1,1)");
+    device_sync(b);
+    int steps = 0;
+    do {
+        for (int i = 0; i < 2; i++)
+            device_exec(a, "WITH c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<200)"
+                           "INSERT INTO t SELECT hex(randomblob(8)),n,0 FROM c");
+        assert_true(device_step(a, FATE_FINE));
+    } while (device_int(a, "SELECT count(*) FROM t WHERE id='others'") == 0 && ++steps < 30);
+    assert_true(steps < 12);
+    /* And what waits goes out by the same sync. */
+    assert_true(device_int(a, "SELECT count(*) FROM sigla_pending") > 0);
+    device_sync(a);
+    assert_rows(a, "SELECT count(*) FROM sigla_pending", "0\n");
+    device_sync(b);
+    assert_same(a, b, WORLD_ROWS);
+}
+
 /* ---- L12 ---- */
 
 static void L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead(void **state)
@@ -1167,6 +1190,7 @@ int main(void)
         T(L9_a_row_that_breaks_a_unique_index_is_parked_until_it_fits),
         T(L9_children_before_their_parents_wait_for_them),
         T(L10_applied_changes_are_not_queued_and_triggers_writes_are),
+        T(L7_who_writes_faster_than_it_pushes_sees_what_others_write),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way),
         T(L12_a_field_goes_with_the_record_that_was_purged),
