@@ -153,7 +153,7 @@ static int refused(sigla_session *s, int status, int64_t retry_after_ms, sg_slic
     return SG_OK;
 }
 
-static void learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, int *err)
+void sg_session_learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, int *err)
 {
     sg_clock_answer a = {page->server_us, asked_us, sg_replica_now(s->r)};
     int64_t given_us = 0;
@@ -163,14 +163,6 @@ static void learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, 
     if (page->server_us > 0) sg_journal_expire(s->r, page->server_us, err);
 }
 
-void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, int *err)
-{
-    if (*err == SG_OK) *err = sg_replica_begin(s->r);
-    if (*err != SG_OK) return;
-    learn_time(s, page, asked_us, err);
-    *err = sg_replica_end(s->r, *err);
-}
-
 static int take_push(sigla_session *s, const sg_page *page)
 {
     int err = sg_replica_begin(s->r);
@@ -178,7 +170,7 @@ static int take_push(sigla_session *s, const sg_page *page)
     /* As it stands now: while the request was out, a stream or another session may have moved on. */
     sg_app_load(s->r, s->app, &s->place, &err);
     sg_fold(s->r, &err);
-    learn_time(s, page, s->asked_us, &err);
+    sg_session_learn_time(s, page, s->asked_us, &err);
     sg_ack_count count = {0};
     sg_ack_take(s->r, &s->place, page, s->sent_to, &count, &err);
     err = sg_replica_end(s->r, err);
@@ -199,13 +191,11 @@ static int take_push(sigla_session *s, const sg_page *page)
 static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
 {
     int err = SG_OK;
-    if (s->sent_to == 0) sg_session_told(s, page, s->asked_us, &err);
-    if (err != SG_OK) return err;
     /* The server has committed what was pushed, but could not read what is new. */
     if (page->synced_until.n == 0 && s->sent_to != 0) return SG_OK;
     if (page->synced_until.n == 0 || page->synced_until.n > SG_CURSOR_MAX)
         return sg_replica_fail(s->r, SG_BADREQUEST, "the server's answer has no cursor");
-    sg_session_page(s, &s->pages, s->app, json, page->has_more, &err);
+    sg_session_page(s, &s->pages, s->app, page, json, s->sent_to == 0 ? s->asked_us : 0, &err);
     if (err != SG_OK) {
         /* What was held is gone: begin again where the database stands, or pages would be missed.
          */

@@ -7,12 +7,15 @@
 
 #include "base/reader.h"
 
-static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, bool last, int *err)
+/* The last of them is `page`. */
+static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+                       int64_t asked_us, int *err)
 {
     sg_replica *r = s->r;
     *err = sg_replica_begin(r);
     if (*err != SG_OK) return;
     sg_fold(r, err);
+    if (asked_us != 0) sg_session_learn_time(s, page, asked_us, err);
     sg_apply a;
     int rc = *err == SG_OK ? sg_apply_open(&a, r, app) : *err;
     bool opened = *err == SG_OK;
@@ -23,7 +26,7 @@ static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, bool last,
     }
     while (rc == SG_OK && in.left != 0)
         rc = sg_apply_page(&a, sg_read_lenslice(&in));
-    if (opened) rc = sg_apply_close(&a, last, rc);
+    if (opened) rc = sg_apply_close(&a, !page->has_more, rc);
     *err = sg_replica_end(r, rc);
     sg_buf_clear(pages);
     if (*err != SG_OK) return;
@@ -33,8 +36,8 @@ static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, bool last,
     s->progress.parked += a.count.parked;
 }
 
-void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
-                     int *err)
+void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+                     sg_slice json, int64_t asked_us, int *err)
 {
     if (*err != SG_OK) return;
     sg_app place;
@@ -43,7 +46,7 @@ void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice jso
     if (*err == SG_OK) *err = pages->err;
     if (*err != SG_OK) return;
     size_t most = place.hydrated ? SG_CATCHUP_BYTES_MAX : SG_HYDRATE_BYTES;
-    if (!has_more || pages->n > most) apply_held(s, pages, app, !has_more, err);
+    if (!page->has_more || pages->n > most) apply_held(s, pages, app, page, asked_us, err);
 }
 
 static void forget_pages(sigla_session *s)

@@ -128,10 +128,11 @@ void sg_session_headers(sigla_session *s, bool post, int *err);
 /* Begin the URL with the server's, and "/sync/{app}". */
 void sg_session_url(sigla_session *s, const char *rest, int *err);
 /* answer.c: the server's clock as a page tells it, and what is old by it (L6): ours may be wrong by years. */
-void sg_session_told(sigla_session *s, const sg_page *page, int64_t asked_us, int *err);
-/* pages.c: take one page; apply when it is the last, or while hydrating. */
-void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, sg_slice json, bool has_more,
-                     int *err);
+void sg_session_learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, int *err);
+/* pages.c: take one page, of that JSON; apply when it is the last, or while hydrating. When it was
+ * asked for, by our clock; 0: what it says of the time is known already. */
+void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+                     sg_slice json, int64_t asked_us, int *err);
 void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err);
 /* The same, to mend the tables that differ from the server's. */
 void sg_session_repair(sigla_session *s, uint32_t app, int *err);

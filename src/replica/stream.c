@@ -88,8 +88,7 @@ static void take_changes(sigla_session *s, sg_stream *st, int *err)
     sg_app_load(s->r, st->app, &s->place, err);
     if (*err == SG_OK && s->place.resync)
         *err = sg_replica_fail(s->r, SG_BUSY, "everything is being pulled anew");
-    if (*err == SG_OK) sg_session_told(s, &page, SG_AT_MAX_US, err);
-    if (*err == SG_OK) sg_session_page(s, &st->pages, st->app, json, page.has_more, err);
+    sg_session_page(s, &st->pages, st->app, &page, json, SG_AT_MAX_US, err);
     sg_arena_deinit(&arena);
 }
 

@@ -52,11 +52,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) return 0;
     size_t max = (size_t)1 << (data[1] % 22);
     sg_slice bytes = sg_slice_of((const char *)data + 2, size - 2);
-    decode(data[0] & 1 ? SG_CODING_GZIP : SG_CODING_ZSTD, bytes, max);
+    static const enum sg_coding codings[] = {SG_CODING_ZSTD, SG_CODING_GZIP, SG_CODING_COLUMNS};
+    decode(codings[data[0] % 3], bytes, max);
     there_and_back(SG_CODING_GZIP, bytes);
     there_and_back(SG_CODING_ZSTD, bytes);
+    there_and_back(SG_CODING_COLUMNS, bytes);
     unsigned accepted = sg_coding_accepted(bytes);
-    require((accepted & ~(unsigned)(SG_CODING_GZIP | SG_CODING_ZSTD)) == 0, "codings we have");
+    unsigned ours = SG_CODING_GZIP | SG_CODING_ZSTD | SG_CODING_COLUMNS;
+    require((accepted & ~ours) == 0, "codings we have");
     require(sg_coding_of(bytes) <= SG_CODING_UNKNOWN, "a coding is one");
     return 0;
 }
