@@ -8,6 +8,10 @@
 
 /* SQLite's own consistency check of the whole file. */
 void sg_check_integrity(sqlite3 *db, sg_findings *f);
+/* Every table of Sigla's own is there. */
+void sg_check_own(sqlite3 *db, sg_findings *f);
+/* Every change that waits to be pushed can be read. */
+void sg_check_outbox(sqlite3 *db, sg_findings *f);
 /* Tables are tracked, exist, and their triggers are there and know every column. */
 void sg_check_tables(sqlite3 *db, sg_findings *f);
 void sg_check_triggers(sqlite3 *db, sg_findings *f);

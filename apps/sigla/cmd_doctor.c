@@ -12,11 +12,13 @@ static const sg_opt opts[] = {
 
 static void check(sqlite3 *db, sg_findings *found, bool online)
 {
+    sg_check_own(db, found);
     sg_check_tables(db, found);
     sg_check_triggers(db, found);
     sg_check_keys(db, found);
     sg_check_marks(db, found);
     sg_check_sums(db, found);
+    sg_check_outbox(db, found);
     sg_check_queues(db, found);
     sg_check_token(db, found);
     if (online)

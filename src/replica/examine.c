@@ -70,5 +70,6 @@ int sg_examine(sg_replica *r, sg_slice table, sg_buf *out)
         if (t->active && !t->missing && (only == NULL || only == t)) examine_one(r, t, &w, &err);
     }
     sg_jsonw_array_end(&w);
-    return sg_replica_end(r, err != SG_OK ? err : out->err);
+    /* Queued changes got their marks for the comparison alone: who looks changes nothing. */
+    return sg_replica_abandon(r, err != SG_OK ? err : out->err);
 }

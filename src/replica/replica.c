@@ -266,6 +266,13 @@ int sg_replica_end(sg_replica *r, int err)
     return err;
 }
 
+int sg_replica_abandon(sg_replica *r, int err)
+{
+    undo(r, r->outer_at[--r->depth]);
+    sg_replica_forget(r);
+    return err;
+}
+
 int sigla_set_clock(struct sqlite3 *db, sigla_now_fn now, void *ctx)
 {
     sg_replica *r = sg_replica_of(db);

@@ -158,5 +158,7 @@ const char *sg_replica_message(const sg_replica *r, int err);
 int sg_replica_begin(sg_replica *r);
 /* Commit if err is SG_OK, else roll back; returns the first error. */
 int sg_replica_end(sg_replica *r, int err);
+/* Roll back what was done only to look at it; returns err. */
+int sg_replica_abandon(sg_replica *r, int err);
 
 #endif
