@@ -401,7 +401,7 @@ DAMAGED = {
 # The exchange, which of its answers, and what is done to it.
 DAMAGED_ANSWERS = {
     "a page by columns, cut": ("fresh", 1, ["cut", 200]),
-    "a page by columns, a bit flipped": ("fresh", 1, ["flip", 1]),
+    "a page by columns, a bit of its data flipped": ("fresh", 1, ["flip", 3000]),
     "an answer to a push, cut": ("fresh", 0, ["cut", 100]),
     "an answer to a push, a bit flipped": ("fresh", 0, ["flip", 0]),
 }

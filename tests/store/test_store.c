@@ -613,9 +613,15 @@ static void L20_history_answers_and_stages_go_by_age(void **state)
     OK(ops->purge(t->w, &(sg_purge){.history_before_us = 40, .staged_before_us = 30, .limit = 10},
                   &done));
     assert_int_equal(done.history, 3);
-    assert_int_equal(done.answers, 2);
+    assert_int_equal(done.answers, 1);
     assert_int_equal(done.staged, 0);
     assert_false(done.more);
+    /* A refusal stays until its client has heard it (L9). */
+    check_answer(t, &c, 4, SG_ANSWER_REFUSED, 0);
+    c.heard_n = 5;
+    OK(ops->save_client(t->w, &c));
+    OK(ops->purge(t->w, &(sg_purge){.history_before_us = 40, .limit = 10}, &done));
+    assert_int_equal(done.answers, 1);
     OK(ops->purge(t->w, &(sg_purge){.staged_before_us = 40, .limit = 10}, &done));
     assert_int_equal(done.staged, 1);
     OK(ops->load_client(t->w, t->feed, 5, &c));
