@@ -11,7 +11,7 @@ enum sg_merge sg_merge_decide(const sg_stamp *cur, sg_slice cur_value, const sg_
     return c > 0 ? SG_MERGE_TAKE : SG_MERGE_KEEP;
 }
 
-sg_stamp sg_mark_stamp(const sg_mark *m, const sg_clients *clients)
+static sg_stamp stamp_of(const sg_mark *m, const sg_clients *clients)
 {
     return (sg_stamp){m->at_us, clients->text(clients->ctx, m->client), m->n};
 }
@@ -100,7 +100,7 @@ static int merge_life(sg_record *r, const sg_arrival *in, const merging *m, sg_m
     const sg_change *c = in->change;
     if (c->op == SG_OP_UPDATE) return SG_OK;
     sg_stamp cur = {0}, now = arrival_stamp(in, c->at_us);
-    if (r->has_life) cur = sg_mark_stamp(&r->life, m->clients);
+    if (r->has_life) cur = stamp_of(&r->life, m->clients);
     /* One writer's delete and insert under one stamp: the delete has the last word. */
     sg_slice cur_value = r->dead ? SG_LIT("d") : SG_LIT("a");
     sg_slice new_value = c->op == SG_OP_DELETE ? SG_LIT("d") : SG_LIT("a");
@@ -137,7 +137,7 @@ static int merge_field(sg_record *r, size_t i, const sg_arrival *in, const mergi
     sg_field *f = sg_record_at(r, in->names[i]);
     if (f == NULL) return r->count == SG_RECORD_FIELDS_MAX ? SG_LIMIT : SG_NOMEM;
     sg_stamp cur = {0}, now = arrival_stamp(in, cf->at_us);
-    if (!fresh) cur = sg_mark_stamp(&f->mark, m->clients);
+    if (!fresh) cur = stamp_of(&f->mark, m->clients);
     enum sg_merge verdict = sg_merge_decide(fresh ? NULL : &cur, f->value, &now, cf->value);
     tally(count, verdict);
     if (verdict == SG_MERGE_SAME) return SG_OK;

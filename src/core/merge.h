@@ -26,8 +26,6 @@ typedef struct sg_clients {
     sg_slice (*text)(void *ctx, uint32_t client);
 } sg_clients;
 
-sg_stamp sg_mark_stamp(const sg_mark *m, const sg_clients *clients);
-
 /* A change as it arrives at the server, resolved: ids interned, base known, seq given. */
 typedef struct sg_arrival {
     const sg_change *change;

@@ -82,11 +82,10 @@ static void note_proved(sg_apply *a, const sg_mark *m, int *err)
     if (sg_ack_seq(a->r, m->client, m->n, err) == m->seq && m->seq > a->proved) a->proved = m->seq;
 }
 
-static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in)
+static enum sg_merge decide(sg_apply *a, const sg_mark *cur, const sg_page_mark *in, int *err)
 {
     if (cur->at_us != in->at_us) return in->at_us > cur->at_us ? SG_MERGE_TAKE : SG_MERGE_KEEP;
-    sg_clients clients = sg_replica_clients(a->r);
-    sg_stamp cur_stamp = sg_mark_stamp(cur, &clients);
+    sg_stamp cur_stamp = {cur->at_us, sg_client_text(a->r, cur->client, err), cur->n};
     sg_stamp in_stamp = {in->at_us, in->client, in->n};
     /* Equal stamps are one write here: the server has settled writers without numbers. */
     enum sg_merge verdict = sg_merge_decide(&cur_stamp, SG_LIT(""), &in_stamp, SG_LIT(""));
@@ -134,7 +133,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
         return;
     }
     if (f != NULL) {
-        enum sg_merge verdict = decide(a, &f->mark, in->mark);
+        enum sg_merge verdict = decide(a, &f->mark, in->mark, err);
         if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
         if (verdict != SG_MERGE_TAKE) return;
         if (sg_loss_is_own(a, &f->mark, err)) sg_loss_field(a, t, f, column, in, &mark, err);
@@ -165,7 +164,7 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
         return rec->dead;
     }
     enum sg_merge verdict =
-        rec->has_life && !stands ? decide(a, &rec->life, in->life) : SG_MERGE_TAKE;
+        rec->has_life && !stands ? decide(a, &rec->life, in->life, err) : SG_MERGE_TAKE;
     if (verdict == SG_MERGE_SAME) rec->life.seq = mark.seq;
     if (verdict != SG_MERGE_TAKE) return rec->dead;
     bool shown = !rec->dead || (stands && a->shown.here);

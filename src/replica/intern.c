@@ -158,14 +158,3 @@ uint32_t sg_self_client(sg_replica *r, int *err)
         *err = sg_replica_fail(r, SG_CORRUPT, "the database has lost its client id");
     return r->self_client;
 }
-
-static sg_slice client_text(void *ctx, uint32_t id)
-{
-    int err = SG_OK;
-    return sg_client_text(ctx, id, &err);
-}
-
-sg_clients sg_replica_clients(sg_replica *r)
-{
-    return (sg_clients){r, client_text};
-}

@@ -20,8 +20,6 @@ sg_slice sg_actor_text(sg_replica *r, uint32_t id, int *err);
 enum sg_origin sg_actor_origin(sg_replica *r, uint32_t id, int *err);
 /* One's own client id, interned. */
 uint32_t sg_self_client(sg_replica *r, int *err);
-/* For core/merge.h. An unknown id has the empty text, which sorts first. */
-sg_clients sg_replica_clients(sg_replica *r);
 void sg_intern_cache_clear(sg_intern_cache *t);
 
 #endif

@@ -211,6 +211,7 @@ static int open_push(sg_applier *a, sg_push *p)
 {
     const sg_store_ops *ops = a->store->ops;
     a->push = p;
+    a->text_err = SG_OK;
     sg_chunk_drop(a);
     int err = ops->intern(a->writer, SG_TEXT_OF_SCOPE, &p->scope, 1, &a->feed.scope);
     if (err == SG_OK) err = ops->intern(a->writer, SG_TEXT_OF_APP, &p->app, 1, &a->feed.app);

@@ -62,6 +62,7 @@ typedef struct sg_applier {
     uint32_t client;
     sg_client_state state;
     sg_floor floor;
+    int text_err; /* of the texts that merging and summing ask for */
 
     /* The chunk at work. */
     sg_arena arena;

@@ -19,7 +19,7 @@ typedef struct audit {
 
 static sg_slice text(audit *a, enum sg_text_kind kind, uint32_t id)
 {
-    return a->store->ops->text(a->view, kind, id);
+    return a->store->ops->text(a->view, kind, id, &a->err);
 }
 
 static sg_slice name_text(void *ctx, uint32_t id)
@@ -87,7 +87,8 @@ static bool add_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
     sg_buf_clear(&a->scratch);
     uint64_t start = sg_sum_start(text(a, SG_TEXT_OF_TABLE, ref->table), ref->key);
     if (err == SG_OK) sg_sum_change(&t->found, &summer, start, NULL, &a->record);
-    a->err = err != SG_OK ? err : a->scratch.err;
+    if (err == SG_OK) err = a->scratch.err;
+    if (a->err == SG_OK) a->err = err;
     return a->err == SG_OK;
 }
 
@@ -106,7 +107,7 @@ static void look_at_feed(audit *a, sg_feed feed, sg_audit_fn *fn, void *ctx)
         a->sums[i].scope = text(a, SG_TEXT_OF_SCOPE, feed.scope);
         a->sums[i].app = text(a, SG_TEXT_OF_APP, feed.app);
         a->sums[i].table = text(a, SG_TEXT_OF_TABLE, a->tables[i]);
-        fn(ctx, &a->sums[i]);
+        if (a->err == SG_OK) fn(ctx, &a->sums[i]);
     }
 }
 

@@ -6,7 +6,7 @@ static sg_slice client_text(void *ctx, uint32_t client)
 {
     sg_applier *a = ctx;
     const sg_store_ops *ops = a->store->ops;
-    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_CLIENT, client);
+    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_CLIENT, client, &a->text_err);
 }
 
 /* An update of what is not here would bring back the dead (L12): the record was deleted and purged,
@@ -214,6 +214,7 @@ int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
     sg_merge_count count;
     int64_t again_seq = slot->record.again_seq;
     err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
+    if (err == SG_OK) err = a->text_err;
     if (err != SG_OK) return err;
     /* A tombstone that was purged since may have come to its writer before, and taken the row along. */
     if (!slot->known && base < a->floor.seq) slot->record.again_seq = in.seq;

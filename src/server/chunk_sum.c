@@ -6,14 +6,14 @@ static sg_slice name_text(void *ctx, uint32_t id)
 {
     sg_applier *a = ctx;
     const sg_store_ops *ops = a->store->ops;
-    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_NAME, id);
+    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_NAME, id, &a->text_err);
 }
 
 static sg_slice client_text(void *ctx, uint32_t id)
 {
     sg_applier *a = ctx;
     const sg_store_ops *ops = a->store->ops;
-    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_CLIENT, id);
+    return ops->text(ops->writer_view(a->writer), SG_TEXT_OF_CLIENT, id, &a->text_err);
 }
 
 static uint64_t value_hash(void *ctx, sg_slice json)
@@ -52,9 +52,10 @@ int sg_chunk_sum(sg_applier *a, sg_chunk_slot *slot)
     sg_record_clear(&a->before);
     if (err == SG_OK && old) err = sg_record_unpack(&a->before, slot->stored.data);
     if (err != SG_OK) return err;
-    sg_slice table = ops->text(ops->writer_view(a->writer), SG_TEXT_OF_TABLE, slot->ref.table);
+    sg_slice table =
+        ops->text(ops->writer_view(a->writer), SG_TEXT_OF_TABLE, slot->ref.table, &a->text_err);
     sg_buf_clear(&a->scratch);
     sg_sum_change(sum, &summer, sg_sum_start(table, slot->ref.key), old ? &a->before : NULL,
                   &slot->record);
-    return a->scratch.err;
+    return a->text_err != SG_OK ? a->text_err : a->scratch.err;
 }

@@ -26,19 +26,19 @@ typedef struct reading {
 static sg_slice name_text(void *ctx, uint32_t id)
 {
     reading *r = ctx;
-    return r->store->ops->text(r->view, SG_TEXT_OF_NAME, id);
+    return r->store->ops->text(r->view, SG_TEXT_OF_NAME, id, &r->err);
 }
 
 static sg_slice client_text(void *ctx, uint32_t id)
 {
     reading *r = ctx;
-    return r->store->ops->text(r->view, SG_TEXT_OF_CLIENT, id);
+    return r->store->ops->text(r->view, SG_TEXT_OF_CLIENT, id, &r->err);
 }
 
 static sg_slice actor_text(void *ctx, uint32_t id)
 {
     reading *r = ctx;
-    return r->store->ops->text(r->view, SG_TEXT_OF_ACTOR, id);
+    return r->store->ops->text(r->view, SG_TEXT_OF_ACTOR, id, &r->err);
 }
 
 static uint32_t find(reading *r, enum sg_text_kind kind, sg_slice text)
@@ -135,8 +135,7 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
     size_t bytes = r->spec->bytes != 0 ? r->spec->bytes : SG_PAGE_BYTES;
     if (r->page->count >= r->spec->limit || r->bytes >= bytes) return false;
     if (wanted(r, ref->table)) {
-        sg_slice table = r->store->ops->text(r->view, SG_TEXT_OF_TABLE, ref->table);
-        if (table.n == 0) r->err = SG_CORRUPT;
+        sg_slice table = r->store->ops->text(r->view, SG_TEXT_OF_TABLE, ref->table, &r->err);
         if (r->err == SG_OK) r->err = sg_record_unpack(&r->record, stored->data);
         if (r->err == SG_OK) put_record(r, table, ref->key);
     }
@@ -196,7 +195,8 @@ static void put_sum(void *ctx, uint32_t table, const sg_sum *sum)
     summing *m = ctx;
     if (!wanted(m->r, table)) return;
     sg_jsonw_array(&m->w);
-    sg_jsonw_string(&m->w, m->r->store->ops->text(m->r->view, SG_TEXT_OF_TABLE, table));
+    reading *r = m->r;
+    sg_jsonw_string(&m->w, r->store->ops->text(r->view, SG_TEXT_OF_TABLE, table, &r->err));
     put_hash(&m->w, sum->marks);
     put_hash(&m->w, sum->values);
     sg_jsonw_int(&m->w, sum->records);
@@ -210,7 +210,9 @@ static void put_sums(reading *r, sg_feed feed)
     if (r->err != SG_OK || r->spec->version < 2 || r->page->more) return;
     sg_jsonw_init(&m.w, &r->page->sums);
     sg_jsonw_array(&m.w);
-    if (feed.scope != 0 && feed.app != 0) r->err = r->store->ops->sums(r->view, feed, put_sum, &m);
+    int err = SG_OK;
+    if (feed.scope != 0 && feed.app != 0) err = r->store->ops->sums(r->view, feed, put_sum, &m);
+    if (r->err == SG_OK) r->err = err;
     sg_jsonw_array_end(&m.w);
     if (r->err == SG_OK) r->err = r->page->sums.err;
 }

@@ -28,8 +28,8 @@ static int check_told(const sg_store *store, sg_view *view, int64_t newest, cons
     sg_arena_init(&arena);
     err = sg_history_unpack(&h, row.data, &arena);
     sg_arena_deinit(&arena);
+    sg_slice client = store->ops->text(view, SG_TEXT_OF_CLIENT, h.client, &err);
     if (err != SG_OK) return err;
-    sg_slice client = store->ops->text(view, SG_TEXT_OF_CLIENT, h.client);
     return h.n == known->n && sg_slice_eq(client, known->client) ? SG_OK : SG_RESTORED;
 }
 

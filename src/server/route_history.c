@@ -38,9 +38,9 @@ static void put_time(sg_jsonw *w, const char *key, int64_t at_us)
     sg_jsonw_kstr(w, key, sg_slice_of(text, n));
 }
 
-static sg_slice text_of(const writing *c, enum sg_text_kind kind, uint32_t id)
+static sg_slice text_of(writing *c, enum sg_text_kind kind, uint32_t id)
 {
-    return c->worker->store->ops->text(c->worker->view, kind, id);
+    return c->worker->store->ops->text(c->worker->view, kind, id, &c->err);
 }
 
 static void put_fields(writing *c, const sg_history *h)
@@ -84,7 +84,7 @@ static bool put_entry(void *ctx, const sg_history_row *row)
     sg_jsonw_kstr(w, "origin", sg_slice_str(sg_origin_name(h.origin)));
     put_fields(c, &h);
     sg_jsonw_object_end(w);
-    return true;
+    return c->err == SG_OK;
 }
 
 static int find(sg_worker *w, const history_job *h, sg_feed *feed, sg_ref *ref)

@@ -155,7 +155,7 @@ int sg_sqlite_schema(sg_sqlite *c);
 int sg_sqlite_intern(sg_writer *w, enum sg_text_kind kind, const sg_slice *texts, size_t n,
                      uint32_t *ids);
 int sg_sqlite_find_text(sg_view *v, enum sg_text_kind kind, sg_slice text, uint32_t *id);
-sg_slice sg_sqlite_get_text(sg_view *v, enum sg_text_kind kind, uint32_t id);
+sg_slice sg_sqlite_get_text(sg_view *v, enum sg_text_kind kind, uint32_t id, int *err);
 
 int sg_sqlite_load_records(sg_writer *w, sg_feed feed, const sg_ref *refs, size_t n,
                            sg_arena *arena, sg_stored *out);

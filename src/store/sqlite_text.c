@@ -54,18 +54,21 @@ int sg_sqlite_find_text(sg_view *v, enum sg_text_kind kind, sg_slice text, uint3
     return err;
 }
 
-sg_slice sg_sqlite_get_text(sg_view *v, enum sg_text_kind kind, uint32_t id)
+sg_slice sg_sqlite_get_text(sg_view *v, enum sg_text_kind kind, uint32_t id, int *err)
 {
+    if (*err != SG_OK) return sg_slice_of(NULL, 0);
     sg_slice text = sg_text_cache_text(&v->conn->texts, kind, id);
     if (text.p != NULL) return text;
-    int err = SG_OK;
-    sqlite3_stmt *s = sg_sqlite_use(v->conn, SG_SQLITE_GET_TEXT, &err);
+    sqlite3_stmt *s = sg_sqlite_use(v->conn, SG_SQLITE_GET_TEXT, err);
     if (s == NULL) return text;
     (void)sqlite3_bind_int(s, 1, (int)kind);
     (void)sqlite3_bind_int64(s, 2, id);
-    if (sg_sqlite_row(s, &err)) {
-        text = sg_text_cache_put(&v->conn->texts, kind, id, sg_sqlite_blob(s, 0));
-        (void)sqlite3_reset(s);
+    if (!sg_sqlite_row(s, err)) {
+        if (*err == SG_OK) *err = SG_CORRUPT;
+        return text;
     }
+    text = sg_text_cache_put(&v->conn->texts, kind, id, sg_sqlite_blob(s, 0));
+    (void)sqlite3_reset(s);
+    if (text.p == NULL) *err = SG_NOMEM;
     return text;
 }

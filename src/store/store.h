@@ -199,8 +199,9 @@ typedef struct sg_store_ops {
     void (*view_end)(sg_view *v);
     /* The number of a text, 0 if it has none. */
     int (*find_text)(sg_view *v, enum sg_text_kind kind, sg_slice text, uint32_t *id);
-    /* Empty if the number is unknown or an error came up. Borrowed until view_end. */
-    sg_slice (*text)(sg_view *v, enum sg_text_kind kind, uint32_t id);
+    /* Empty, and *err says why, if it cannot be had: SG_CORRUPT if the number is unknown. Does
+     * nothing if *err is not SG_OK. Borrowed until view_end. */
+    sg_slice (*text)(sg_view *v, enum sg_text_kind kind, uint32_t id, int *err);
     /* *more: there are records behind the last one that was taken. */
     int (*delta)(sg_view *v, const sg_delta *what, sg_delta_fn *fn, void *ctx, bool *more);
     /* Every feed that has a record or a sum. */

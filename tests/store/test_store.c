@@ -164,8 +164,11 @@ static void texts_have_one_number_each_in_their_kind(void **state)
     assert_int_equal(id, b);
     OK(ops->find_text(v, SG_TEXT_OF_CLIENT, SG_LIT("b"), &id));
     assert_int_equal(id, 0);
-    assert_true(sg_slice_eq(ops->text(v, SG_TEXT_OF_NAME, a), SG_LIT("a")));
-    assert_int_equal(ops->text(v, SG_TEXT_OF_NAME, 99).n, 0);
+    int err = SG_OK;
+    assert_true(sg_slice_eq(ops->text(v, SG_TEXT_OF_NAME, a, &err), SG_LIT("a")));
+    assert_int_equal(err, SG_OK);
+    assert_int_equal(ops->text(v, SG_TEXT_OF_NAME, 99, &err).n, 0);
+    assert_int_equal(err, SG_CORRUPT);
     drop_view(v);
 }
 
@@ -198,7 +201,9 @@ static void texts_are_any_bytes_and_many(void **state)
     commit(t);
     begin(t); /* more than is kept in memory: the rest is looked up */
     for (int i = 0; i < COUNT; i += 97) {
-        sg_slice got = ops->text(ops->writer_view(t->w), SG_TEXT_OF_ACTOR, (uint32_t)i + 1);
+        int err = SG_OK;
+        sg_slice got = ops->text(ops->writer_view(t->w), SG_TEXT_OF_ACTOR, (uint32_t)i + 1, &err);
+        OK(err);
         memcpy(text, &i, sizeof i);
         assert_true(sg_slice_eq(got, sg_slice_of(text, sizeof text)));
     }
@@ -673,8 +678,11 @@ static int read_everything(world *t)
     if (err == SG_OK) err = ops->delta(v, &(sg_delta){t->feed, 0, 0, 100}, note_record, &l, &more);
     if (err == SG_OK) err = ops->seq_before(v, 35, &seq);
     if (err == SG_OK) err = ops->floor(v, t->feed, &floor);
-    for (uint32_t id = 1; err == SG_OK && id < 4; id++)
-        (void)ops->text(v, SG_TEXT_OF_SCOPE, id);
+    for (uint32_t id = 1; err == SG_OK && id < 4; id++) {
+        int unknown = SG_OK;
+        (void)ops->text(v, SG_TEXT_OF_SCOPE, id, &unknown);
+        if (unknown != SG_CORRUPT) err = unknown;
+    }
     l = (list){0};
     if (err == SG_OK) err = ops->history(v, t->feed, &(sg_ref){1, SG_LIT("a")}, note_entry, &l);
     if (v != NULL) drop_view(v);
