@@ -100,25 +100,28 @@ static void restamp(sg_replica *r, uint32_t app, int64_t n, int64_t at_us, int *
 }
 
 /* What the server has taken as it was stamped counts like a stamp seen from elsewhere: the clock may
- * be brought back, but not below it (L3). */
-static void follow_settled(sg_replica *r, const sg_app *app, sg_clock *clock, int *err)
+ * be brought back, but not below it (L3). What lies beyond the server's time was restamped there, and
+ * says nothing. */
+static void follow_settled(sg_replica *r, const sg_app *app, int64_t server_us, sg_clock *clock,
+                           int *err)
 {
-    int64_t now_us = sg_replica_now(r);
+    int64_t now_us = sg_replica_now(r), latest_us = sg_clock_now(clock, now_us);
+    if (server_us > 0 && server_us < latest_us) latest_us = server_us;
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_SETTLED_AT, err);
     if (s == NULL) return;
     sqlite3_bind_int64(s, 1, app->id);
     sqlite3_bind_int64(s, 2, app->settled);
-    sqlite3_bind_int64(s, 3, sg_clock_now(clock, now_us) + SG_CLOCK_BOUND_US);
+    sqlite3_bind_int64(s, 3, latest_us + SG_CLOCK_BOUND_US);
     if (!sg_sql_row(s, err)) return;
     sg_clock_follow(clock, sqlite3_column_int64(s, 0), now_us);
     sqlite3_reset(s);
 }
 
 /* Rows whose last change is settled have done their work. The counters they carried are kept. */
-static void drop_settled(sg_replica *r, const sg_app *app, int *err)
+static void drop_settled(sg_replica *r, const sg_app *app, int64_t server_us, int *err)
 {
     sg_counters c = sg_counters_load(r, err);
-    follow_settled(r, app, &c.clock, err);
+    follow_settled(r, app, server_us, &c.clock, err);
     sg_counters_store(r, &c, err);
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_OUTBOX_SETTLED, err);
     if (s == NULL) return;
@@ -154,7 +157,7 @@ void sg_ack_take(sg_replica *r, sg_app *app, const sg_page *page, int64_t sent_t
         if (last > settled) settled = last;
     }
     app->settled = settled;
-    drop_settled(r, app, err);
+    drop_settled(r, app, page->server_us, err);
     sg_app_save(r, app, err);
     if (sg_journal_any(r, err)) sg_journal_settle(r, &count->conflicts, err);
 }
@@ -163,7 +166,7 @@ void sg_ack_refuse(sg_replica *r, sg_app *app, int64_t n, int code, sg_slice mes
 {
     refuse(r, app->id, n, sg_slice_str(sg_err_code(code)), message, err);
     if (n > app->settled) app->settled = n;
-    drop_settled(r, app, err);
+    drop_settled(r, app, 0, err);
     sg_app_save(r, app, err);
 }
 
