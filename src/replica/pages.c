@@ -36,6 +36,16 @@ static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, const sg_p
     s->progress.parked += a.count.parked;
 }
 
+/* A page that is held for the others says what time it is all the same. */
+static void hold(sigla_session *s, const sg_page *page, int64_t asked_us, int *err)
+{
+    if (asked_us == 0) return;
+    *err = sg_replica_begin(s->r);
+    if (*err != SG_OK) return;
+    sg_session_learn_time(s, page, asked_us, err);
+    *err = sg_replica_end(s->r, *err);
+}
+
 void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
                      sg_slice json, int64_t asked_us, int *err)
 {
@@ -46,7 +56,10 @@ void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_pag
     if (*err == SG_OK) *err = pages->err;
     if (*err != SG_OK) return;
     size_t most = place.hydrated ? SG_CATCHUP_BYTES_MAX : SG_HYDRATE_BYTES;
-    if (!page->has_more || pages->n > most) apply_held(s, pages, app, page, asked_us, err);
+    if (!page->has_more || pages->n > most)
+        apply_held(s, pages, app, page, asked_us, err);
+    else
+        hold(s, page, asked_us, err);
 }
 
 static void forget_pages(sigla_session *s)
