@@ -166,6 +166,7 @@ void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_ma
     sg_sql_done(s, err);
 }
 
+/* Its age counts from now on, unless our clock was put back: it goes no sooner for that (L6). */
 static void set_state(sg_replica *r, int64_t id, const char *state, int64_t raised_at, int *err)
 {
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_STATE, err);

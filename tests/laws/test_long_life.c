@@ -307,6 +307,27 @@ static void L20_a_server_forgets_actors_with_the_history_that_named_them(void **
     assert_same(a, fresh, WORLD_MARKS);
 }
 
+/* ---- L6 ---- */
+
+static void L6_a_clock_put_back_makes_no_entry_older(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *b = synced(w);
+    device_exec(a, "INSERT INTO t VALUES('k1',0,0)");
+    device_sync(a);
+    device_sync(b);
+    device_exec(a, "UPDATE t SET a=1");
+    w->now_us += 1000000;
+    device_exec(b, "UPDATE t SET a=2");
+    device_sync(b);
+    device_sync(a);
+    assert_rows(a, CONFLICTS, "k1|a|1|2\n");
+    a->skew_us = -INT64_C(400) * 24 * 3600 * 1000000;
+    device_exec(a, "SELECT sigla_dismiss(id) FROM sigla_conflicts");
+    device_sync(a);
+    assert_rows(a, "SELECT state FROM sigla_conflicts(1)", "dismissed\n");
+}
+
 /* ---- L9 ---- */
 
 static void L9_a_refusal_is_said_until_it_was_heard(void **state)
@@ -341,6 +362,7 @@ int main(void)
         T(L20_actors_that_no_mark_names_any_more_go),
         T(L20_an_actor_that_went_comes_anew_for_every_connection),
         T(L20_a_server_forgets_actors_with_the_history_that_named_them),
+        T(L6_a_clock_put_back_makes_no_entry_older),
         T(L9_a_refusal_is_said_until_it_was_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -457,7 +457,7 @@ static void check_one_at_end(sim *s, sim_device *fresh, sim_device *d)
     check_sums(d);
     /* An agent may not send others' fields again to a server put back, and a table of which something
      * was refused is not watched; its status says so. */
-    if ((s->loose || d->corrupted) && sim_device_int(d, "SELECT count(*) FROM sigla_refused") != 0)
+    if ((s->loose || d->loose) && sim_device_int(d, "SELECT count(*) FROM sigla_refused") != 0)
         return;
     check_agreement(s, fresh, d);
     if (s->loose || d->loose) return;

@@ -323,13 +323,22 @@ void sim_committed(sim *s, sim_device *d, const sim_sent *what, int64_t seq)
     if (w->seq == 0) w->seq = seq;
 }
 
-/* A clock that was wrong must not turn the order of one's own edits (L3). */
+static bool in_committed(void *ctx, const sim_write *w)
+{
+    (void)ctx;
+    return !w->undone && w->seq != 0;
+}
+
+/* A clock that was wrong must not turn the order of one's own edits (L3), where the earlier one is
+ * still there to be seen. */
 static void check_own_order(sim *s, const sim_write *w, int64_t at)
 {
-    for (int i = 0; i < s->write_count; i++) {
-        const sim_write *o = &s->writes[i];
-        if (o->device != w->device || o->key != w->key || o->undone || o->seq == 0) continue;
-        if (o->n < w->n && (o->has & w->has) != 0 && o->at >= at)
+    sim_state now;
+    sim_merge(s, &now, in_committed, NULL);
+    for (int f = 0; f < SIM_FIELDS; f++) {
+        const sim_write *o = now.cells[w->key][f].by;
+        if (o == NULL || (w->has >> f & 1) == 0 || o->device != w->device) continue;
+        if (o->n < w->n && o->at >= at)
             sim_fail(s, "L3: change %lld of device %d is given a time before its change %lld",
                      (long long)w->n, w->device, (long long)o->n);
     }
