@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("SIGLA_BUILD", ROOT / "build")).resolve()
 SIM = BUILD / "release" / "tests" / "sim"
-SEEDS = "2000"
+SEEDS = "3000"
 
 
 def passes(name, arguments):

@@ -63,6 +63,17 @@ static void add_values(sg_scan *s, uint64_t start, sg_slice key, int *err)
     if (here) sqlite3_reset(row);
 }
 
+/* A row of a dead record has no business here: the sum of values says so. */
+static void add_dead(sg_scan *s, sg_slice key, int *err)
+{
+    sqlite3_stmt *row = s->marks_only ? NULL : sg_table_row(s->r, s->table, key, err);
+    if (row == NULL || !sg_sql_row(row, err)) return;
+    sqlite3_reset(row);
+    s->undead++;
+    uint64_t start = sg_sum_start(sg_slice_str(s->table->wire), key);
+    s->sum.values += sg_sum_value(start, SG_LIT(""), 0);
+}
+
 static void add_record(sg_scan *s, sg_slice key, sg_slice packed, int *err)
 {
     sg_sums_ctx ctx = {.r = s->r};
@@ -70,7 +81,10 @@ static void add_record(sg_scan *s, sg_slice key, sg_slice packed, int *err)
     sg_record_clear(&s->record);
     sg_buf_clear(&s->id);
     int rc = sg_record_unpack(&s->record, packed);
-    if (rc == SG_OK && s->record.dead) return;
+    if (rc == SG_OK && s->record.dead) {
+        add_dead(s, key, err);
+        return;
+    }
     if (rc == SG_OK) rc = sg_key_to_id(s->table, key, &s->id);
     uint64_t start = sg_sum_start(sg_slice_str(s->table->wire), sg_buf_view(&s->id));
     sg_sum sum = {0};
@@ -124,5 +138,5 @@ int64_t sg_scan_unmarked(sg_scan *s, int *err)
     int64_t rows = sg_sql_row(count, err) ? sqlite3_column_int64(count, 0) : 0;
     sqlite3_finalize(count);
     sg_buf_deinit(&sql);
-    return rows - (s->sum.records - s->missing);
+    return rows - (s->sum.records - s->missing) - s->undead;
 }

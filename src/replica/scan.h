@@ -18,6 +18,7 @@ typedef struct sg_scan {
     sg_sum sum;
     int64_t rows;      /* records looked at by the last call */
     int64_t missing;   /* live records without a row */
+    int64_t undead;    /* rows of dead records */
     int64_t damaged;   /* records whose marks cannot be read */
     int64_t valueless; /* fields whose value this database does not have: their column is gone */
     sg_buf key;        /* where it stands */

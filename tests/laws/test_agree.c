@@ -257,6 +257,27 @@ static void test_rows_that_nobody_marked_are_taken_in(void **state)
                 "system:migration|1970-01-01T00:00:00.000Z\n");
 }
 
+static void test_a_row_of_a_deleted_record_goes(void **state)
+{
+    pair p = set_up(state);
+    device_exec(p.a, "DELETE FROM t WHERE id='k1'");
+    device_sync(p.a);
+    device_sync(p.b);
+    behind(p.b, "INSERT INTO t(id,a) VALUES('k1','again')");
+    device_sync(p.b);
+    assert_rows(p.b, STATE, "equal\n");
+    assert_rows(p.b, DIFFERENCE, "[\"values\"]|1\n");
+    assert_same(p.a, p.b, EVERYTHING);
+    assert_same(p.a, p.b, MARKS);
+    /* Once nobody remembers the delete, such a row is one that nobody has marked. */
+    world_purge(p.w);
+    behind(p.b, "INSERT INTO t(id,a) VALUES('k1','again')");
+    device_sync(p.b);
+    device_sync(p.a);
+    assert_same(p.a, p.b, EVERYTHING);
+    assert_rows(p.a, "SELECT a FROM t WHERE id='k1'", "again\n");
+}
+
 /* ---- in vain ---- */
 
 static void damage_server(world *w, const char *sql)
@@ -662,6 +683,7 @@ int main(void)
         TEST(test_marks_that_the_server_does_not_have_go),
         TEST(test_a_row_of_nothing_but_nulls_is_missed_too),
         TEST(test_rows_that_nobody_marked_are_taken_in),
+        TEST(test_a_row_of_a_deleted_record_goes),
         TEST(test_a_repair_in_vain_is_said_and_not_tried_again_before_a_day),
         TEST(test_marks_in_vain_too),
         TEST(test_what_was_refused_is_no_difference),

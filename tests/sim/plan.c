@@ -20,12 +20,12 @@ static const struct {
     [STEP_TIME] = {"time", 0, 2},
     [STEP_ALTER] = {"alter", TROUBLE_SCHEMA, 2},
     [STEP_DEFAULTS] = {"defaults", TROUBLE_SCHEMA, 2},
-    [STEP_COPY] = {"copy", TROUBLE_COPY, 1},
+    [STEP_COPY] = {"copy", TROUBLE_COPY, 2},
     [STEP_BACKUP] = {"backup", TROUBLE_COPY, 2},
-    [STEP_RESTORE] = {"restore", TROUBLE_COPY, 1},
+    [STEP_RESTORE] = {"restore", TROUBLE_COPY, 2},
     [STEP_SERVER_BACKUP] = {"server-backup", TROUBLE_SERVER_BACK, 2},
-    [STEP_SERVER_RESTORE] = {"server-restore", TROUBLE_SERVER_BACK, 1},
-    [STEP_PURGE] = {"purge", TROUBLE_PURGE, 2},
+    [STEP_SERVER_RESTORE] = {"server-restore", TROUBLE_SERVER_BACK, 2},
+    [STEP_PURGE] = {"purge", TROUBLE_PURGE, 4},
     [STEP_STREAM] = {"stream", TROUBLE_STREAM, 12},
     [STEP_SETTLE] = {"settle", TROUBLE_SETTLE, 3},
     [STEP_CORRUPT] = {"corrupt", TROUBLE_CORRUPT, 2},
@@ -78,7 +78,9 @@ void sim_plan_make(sim_plan *p, uint64_t seed)
     /* Who gives a number a second time must give it another stamp, or the model takes them for one. */
     if (p->trouble & (TROUBLE_COPY | TROUBLE_POWER)) p->trouble &= ~(unsigned)TROUBLE_STILL;
     p->users = 1 + (prng_below(&g, 4) == 0);
-    int most = prng_below(&g, 10) == 0 ? SIM_STEPS_MAX : 60;
+    /* Most are short: what fails at all mostly fails early, and more of them can be run. */
+    uint64_t length = prng_below(&g, 30);
+    int most = length < 20 ? 20 : length < 29 ? 60 : SIM_STEPS_MAX;
     p->count = 8 + (int)prng_below(&g, (uint64_t)(most - 8));
     for (int i = 0; i < p->count; i++)
         p->steps[i] = (sim_step){.kind = pick(&g, p->trouble),
