@@ -107,6 +107,13 @@ int sg_apply_column(const sg_table *t, sg_slice name, size_t *hint)
     return -1;
 }
 
+/* A greater mark than the server has, where it brings all of its records whole, and not one that it has
+ * yet to get: the record was deleted and purged, and made anew by who had slept (L12). */
+static bool is_gone(sg_apply *a, const sg_table *t, const sg_mark *m, int *err)
+{
+    return t->anew && *err == SG_OK && !sg_repair_pending(a, m, err);
+}
+
 static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool anew, size_t *hint,
                        int *err)
 {
@@ -134,6 +141,11 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
     }
     if (f != NULL) {
         enum sg_merge verdict = decide(a, &f->mark, in->mark, err);
+        if (verdict == SG_MERGE_KEEP && is_gone(a, t, &f->mark, err)) {
+            sg_repair_look(a, t, err);
+            sg_repair_field(a, t, f, column, in, &mark, err);
+            return;
+        }
         if (verdict == SG_MERGE_SAME) f->mark.seq = mark.seq;
         if (verdict != SG_MERGE_TAKE) return;
         if (sg_loss_is_own(a, &f->mark, err)) sg_loss_field(a, t, f, column, in, &mark, err);
@@ -166,8 +178,9 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     enum sg_merge verdict =
         rec->has_life && !stands ? decide(a, &rec->life, in->life, err) : SG_MERGE_TAKE;
     if (verdict == SG_MERGE_SAME) rec->life.seq = mark.seq;
-    if (verdict != SG_MERGE_TAKE) return rec->dead;
-    bool shown = !rec->dead || (stands && a->shown.here);
+    stands = stands || (verdict == SG_MERGE_KEEP && is_gone(a, t, &rec->life, err));
+    if (verdict != SG_MERGE_TAKE && !stands) return rec->dead;
+    bool shown = !rec->dead || (t->repairing && a->shown.here);
     if (in->dead && shown && *err == SG_OK) {
         sg_loss_record(a, t, in, &mark, err);
         if (*err == SG_OK) *err = sg_park_delete(a, t);

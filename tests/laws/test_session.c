@@ -572,6 +572,28 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
+/* Who has slept holds the purged record under a greater stamp than the one that was made of it. */
+static void L12_what_was_purged_and_made_anew_with_a_lesser_stamp_stands(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA), *c = synced(w, WORLD_SCHEMA);
+    device_exec(a, "INSERT INTO t VALUES('k','early',1)");
+    w->now_us += 1000;
+    device_exec(b, "INSERT INTO t VALUES('k','late',2)");
+    device_sync(b);
+    device_sync(c);
+    device_exec(b, "DELETE FROM t WHERE id='k'");
+    device_sync(b);
+    world_purge(w);
+    device_sync(a);
+    device_sync(c);
+    assert_rows(c, WORLD_ROWS, "k|early|1\n");
+    assert_same(a, c, WORLD_ROWS);
+    assert_same(a, c, WORLD_MARKS);
+    assert_rows(c, "SELECT found_at FROM sigla_sum", "0\n");
+    assert_rows(c, "SELECT count(*) FROM sigla_conflicts", "0\n");
+}
+
 /* The record that it was a field of was purged; the one that is there now was made by this device. */
 static void L12_a_field_goes_with_the_record_that_was_purged(void **state)
 {
@@ -1193,6 +1215,7 @@ int main(void)
         T(L7_who_writes_faster_than_it_pushes_sees_what_others_write),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way),
+        T(L12_what_was_purged_and_made_anew_with_a_lesser_stamp_stands),
         T(L12_a_field_goes_with_the_record_that_was_purged),
         T(L12_a_late_insert_of_what_was_purged_is_alive_for_all),
         T(L12_tombstones_below_the_floor_do_not_gather),
