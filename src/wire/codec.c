@@ -159,6 +159,12 @@ static int unzstd(sg_slice in, sg_buf *out)
     return err;
 }
 
+/* Bytes that columns of a text of n bytes may have. */
+static size_t columns_max(size_t n)
+{
+    return 2 * n + SG_COLUMNS_MAX;
+}
+
 /* The text of columns in place of them. */
 static int expand(sg_buf *buf, size_t max)
 {
@@ -173,10 +179,12 @@ static int expand(sg_buf *buf, size_t max)
 int sg_decode(enum sg_coding coding, sg_slice in, size_t max, char **out, size_t *n)
 {
     sg_buf buf;
-    sg_buf_init(&buf, max);
+    /* Columns may be longer than their text. */
+    sg_buf_init(&buf, coding == SG_CODING_COLUMNS ? columns_max(max) : max);
     int err = coding == SG_CODING_GZIP ? gunzip(in, &buf) : unzstd(in, &buf);
     if (err == SG_OK && coding == SG_CODING_COLUMNS && sg_columns_is(sg_buf_view(&buf)))
         err = expand(&buf, max);
+    if (err == SG_OK && buf.n > max) err = SG_LIMIT;
     if (err == SG_OK) {
         buf.max = max + 1; /* the NUL that sg_buf_take puts behind is not the client's */
         *out = sg_buf_take(&buf, n);
@@ -214,7 +222,7 @@ static size_t zstd(sg_slice in, char *out, size_t room)
 static size_t columns(sg_slice in, char *out, size_t room)
 {
     sg_buf packed;
-    sg_buf_init(&packed, 2 * in.n + SG_COLUMNS_MAX);
+    sg_buf_init(&packed, columns_max(in.n));
     size_t n = sg_columns_pack(in, &packed) ? zstd(sg_buf_view(&packed), out, room) : 0;
     sg_buf_deinit(&packed);
     return n;
