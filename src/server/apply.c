@@ -116,8 +116,15 @@ static int64_t restamped_at(const sg_history *h)
     return at_us;
 }
 
+static void refuse_copy(sg_applier *a, const char *detail)
+{
+    a->push->result.err = SG_CLIENTCOPIED;
+    a->push->result.detail = detail;
+}
+
 /* Is the number's committed change the one that comes again? Another one under the same number was
- * written by a copy of the database (L13). */
+ * written by a copy of the database (L13). Of one that was purged nothing is known any more; but who
+ * asks again knows that it has sent the number, and who sends it for the first time does not. */
 static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
 {
     const sg_store_ops *ops = a->store->ops;
@@ -125,7 +132,10 @@ static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
     sg_history h;
     sg_ref ref;
     bool found = false;
-    int err = ops->get_history(ops->writer_view(a->writer), seq, &row, &found);
+    int err = SG_OK;
+    if (seq != 0) err = ops->get_history(ops->writer_view(a->writer), seq, &row, &found);
+    if (err == SG_OK && !found && a->push->sent >= 0 && a->push->sent < c->n)
+        refuse_copy(a, "the number was answered long ago, and this database has not sent it");
     if (err != SG_OK || !found) return err;
     int64_t record = row.row;
     err = sg_history_unpack(&h, row.data, &a->arena);
@@ -135,10 +145,7 @@ static int check_same(sg_applier *a, const sg_change *c, int64_t seq)
     if (err == SG_OK && same && found) same = sg_slice_eq(ref.key, c->id);
     const sg_push_restamp restamp = {c->n, restamped_at(&h), c->table, c->id};
     if (err == SG_OK && same && h.restamped) err = sg_push_restamp_add(&a->push->result, &restamp);
-    if (err == SG_OK && !same) {
-        a->push->result.err = SG_CLIENTCOPIED;
-        a->push->result.detail = "another change was sent under the same number";
-    }
+    if (err == SG_OK && !same) refuse_copy(a, "another change was sent under the same number");
     return err;
 }
 
@@ -165,9 +172,9 @@ static int answer_again(sg_applier *a, const sg_change *c, bool *fresh)
     }
     if (was.kind == SG_ANSWER_REFUSED) return repeat_refusal(a, c, &was);
     /* Purged long ago: any seq below everything there is says so. */
-    int64_t seq = was.seq != 0 ? was.seq + (c->n - was.n) : 1;
-    err = was.seq != 0 ? check_same(a, c, seq) : SG_OK;
-    return err == SG_OK ? sg_push_ack_add(&a->push->result, c->n, seq) : err;
+    int64_t seq = was.seq != 0 ? was.seq + (c->n - was.n) : 0;
+    err = check_same(a, c, seq);
+    return err == SG_OK ? sg_push_ack_add(&a->push->result, c->n, seq != 0 ? seq : 1) : err;
 }
 
 /* ---- staging (L1) ---- */
@@ -277,8 +284,8 @@ static int refuse_all(sg_applier *a, const plan *p)
      * what was sent before the body. Their content has been compared above. */
     int64_t claimed = a->push->sent > p->last_n ? a->push->sent : p->last_n;
     if (r->err == SG_OK && a->push->sent >= 0 && claimed < a->state.max_n) {
-        r->err = SG_CLIENTCOPIED;
-        r->detail = "a greater number was sent under this client id than this database has sent";
+        refuse_copy(a,
+                    "a greater number was sent under this client id than this database has sent");
     }
     if (r->err == SG_OK && p->lost_head) {
         r->err = SG_CONFLICT;

@@ -328,6 +328,24 @@ static void L6_a_clock_put_back_makes_no_entry_older(void **state)
     assert_rows(a, "SELECT state FROM sigla_conflicts(1)", "dismissed\n");
 }
 
+/* ---- L13 ---- */
+
+/* What had the copy's number is purged, so that nothing shows that it was another change. */
+static void L13_a_copy_from_before_the_history_loses_nothing(void **state)
+{
+    world *w = *state;
+    device *a = synced(w), *copy = world_copy(w, a);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,0)");
+    device_sync(a);
+    world_purge(w);
+    device_exec(copy, "INSERT INTO t VALUES('k2',2,0)");
+    device_sync(copy);
+    device *fresh = synced(w);
+    assert_rows(fresh, WORLD_ROWS, "k1|1|0\nk2|2|0\n");
+    assert_same(fresh, copy, WORLD_ROWS);
+    assert_rows(copy, "SELECT found_at FROM sigla_sum", "0\n");
+}
+
 /* ---- L9 ---- */
 
 static void L9_a_refusal_is_said_until_it_was_heard(void **state)
@@ -363,6 +381,7 @@ int main(void)
         T(L20_an_actor_that_went_comes_anew_for_every_connection),
         T(L20_a_server_forgets_actors_with_the_history_that_named_them),
         T(L6_a_clock_put_back_makes_no_entry_older),
+        T(L13_a_copy_from_before_the_history_loses_nothing),
         T(L9_a_refusal_is_said_until_it_was_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
