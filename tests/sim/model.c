@@ -349,7 +349,10 @@ void sim_restamped(sim *s, sim_device *d, const sim_sent *what, int64_t at)
     if (s->watch != NULL) sim_fail(s, "change %lld was given another time", (long long)what->n);
     sim_write *w = decided(s, d, what);
     s->counters->restamped += !w->restamped;
-    if (!w->restamped && !sg_clock_beyond(w->at, s->now_us) && !s->loose)
+    /* It is judged by the time it came with: its device may have renewed it since it sent that. A part
+     * that came earlier is not in this body. */
+    int64_t came = what->at >= 0 ? what->at : w->at;
+    if (!w->restamped && !sg_clock_beyond(came, s->now_us) && !s->loose)
         sim_fail(s, "L14: change %lld of device %d got another time without need", (long long)w->n,
                  d->index);
     if (!w->restamped && !d->loose && !s->loose) check_own_order(s, w, at);
