@@ -195,18 +195,20 @@ static int take_page(sigla_session *s, const sg_page *page, sg_slice json)
     if (page->synced_until.n == 0 && s->sent_to != 0) return SG_OK;
     if (page->synced_until.n == 0 || page->synced_until.n > SG_CURSOR_MAX)
         return sg_replica_fail(s->r, SG_BADREQUEST, "the server's answer has no cursor");
-    sg_session_page(s, &s->pages, s->app, page, json, s->sent_to == 0 ? s->asked_us : 0, &err);
+    sg_session_page(s, &s->held, s->app, page, json, s->sent_to == 0 ? s->asked_us : 0, &err);
     if (err != SG_OK) {
         /* What was held is gone: begin again where the database stands, or pages would be missed.
          */
         s->pull_cursor[0] = '\0';
-        sg_buf_clear(&s->pages);
+        sg_buf_clear(&s->held.pages);
         return err;
     }
-    bool held = s->pages.n != 0;
+    bool held = s->held.pages.n != 0;
     memcpy(s->pull_cursor, page->synced_until.p, page->synced_until.n);
     s->pull_cursor[held ? page->synced_until.n : 0] = '\0';
-    if (page->has_more)
+    if (s->held.passed)
+        s->phase = SG_PHASE_PUSH;
+    else if (page->has_more)
         s->phase = SG_PHASE_PULL;
     else if (s->place.resync || s->more)
         s->phase = SG_PHASE_PUSH;

@@ -26,6 +26,12 @@ static inline bool sg_app_restored(const sg_app *app)
     return app->resync && app->reached == SG_REACHED_ELSEWHERE;
 }
 
+/* The seq it stands at; -1: at the very start, where it is to ask for everything. */
+static inline int64_t sg_app_stands(const sg_app *app)
+{
+    return app->cursor[0] != '\0' ? app->seq : -1;
+}
+
 void sg_app_load(sg_replica *r, uint32_t id, sg_app *app, int *err);
 void sg_app_save(sg_replica *r, const sg_app *app, int *err);
 /* The app with the least id above `after` that has a tracked table; 0 if there is none. */

@@ -7,8 +7,31 @@
 
 #include "base/reader.h"
 
+void sg_session_hold_from(sigla_session *s)
+{
+    s->held.from_seq = sg_app_stands(&s->place);
+    s->held.resync = s->resync;
+}
+
+/* Pages go on top of what they were asked for, or there would be a gap below them (L7): since then the
+ * database may have been told to ask for everything anew. Of a resync one's own pages are all there is;
+ * others, which bring less, must not end it. */
+static bool is_passed(const sg_app *now, const sg_held *held)
+{
+    return sg_app_stands(now) < held->from_seq || (now->resync && !held->resync);
+}
+
+static int apply_pages(sg_apply *a, sg_slice pages)
+{
+    int err = SG_OK;
+    if (!a->app.hydrated) return sg_hydrate(a, pages);
+    for (sg_reader in = sg_reader_of(pages); err == SG_OK && in.left != 0;)
+        err = sg_apply_page(a, sg_read_lenslice(&in));
+    return err;
+}
+
 /* The last of them is `page`. */
-static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+static void apply_held(sigla_session *s, sg_held *held, uint32_t app, const sg_page *page,
                        int64_t asked_us, int *err)
 {
     sg_replica *r = s->r;
@@ -19,16 +42,11 @@ static void apply_held(sigla_session *s, sg_buf *pages, uint32_t app, const sg_p
     sg_apply a;
     int rc = *err == SG_OK ? sg_apply_open(&a, r, app) : *err;
     bool opened = *err == SG_OK;
-    sg_reader in = sg_reader_of(sg_buf_view(pages));
-    if (rc == SG_OK && !a.app.hydrated) {
-        rc = sg_hydrate(&a, sg_buf_view(pages));
-        in.left = 0;
-    }
-    while (rc == SG_OK && in.left != 0)
-        rc = sg_apply_page(&a, sg_read_lenslice(&in));
-    if (opened) rc = sg_apply_close(&a, !page->has_more, rc);
+    held->passed = rc == SG_OK && is_passed(&a.app, held);
+    if (rc == SG_OK && !held->passed) rc = apply_pages(&a, sg_buf_view(&held->pages));
+    if (opened) rc = sg_apply_close(&a, !page->has_more && !held->passed, rc);
     *err = sg_replica_end(r, rc);
-    sg_buf_clear(pages);
+    sg_buf_clear(&held->pages);
     if (*err != SG_OK) return;
     s->progress.pulled += a.count.records;
     s->progress.applied += a.count.fields;
@@ -46,25 +64,26 @@ static void hold(sigla_session *s, const sg_page *page, int64_t asked_us, int *e
     *err = sg_replica_end(s->r, *err);
 }
 
-void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+void sg_session_page(sigla_session *s, sg_held *held, uint32_t app, const sg_page *page,
                      sg_slice json, int64_t asked_us, int *err)
 {
     if (*err != SG_OK) return;
     sg_app place;
+    held->passed = false;
     sg_app_load(s->r, app, &place, err);
-    sg_buf_lenslice(pages, json);
-    if (*err == SG_OK) *err = pages->err;
+    sg_buf_lenslice(&held->pages, json);
+    if (*err == SG_OK) *err = held->pages.err;
     if (*err != SG_OK) return;
     size_t most = place.hydrated ? SG_CATCHUP_BYTES_MAX : SG_HYDRATE_BYTES;
-    if (!page->has_more || pages->n > most)
-        apply_held(s, pages, app, page, asked_us, err);
+    if (!page->has_more || held->pages.n > most)
+        apply_held(s, held, app, page, asked_us, err);
     else
         hold(s, page, asked_us, err);
 }
 
 static void forget_pages(sigla_session *s)
 {
-    sg_buf_clear(&s->pages);
+    sg_buf_clear(&s->held.pages);
     s->pull_cursor[0] = '\0';
 }
 
@@ -74,6 +93,7 @@ void sg_session_repair(sigla_session *s, uint32_t app, int *err)
     if (*err != SG_OK) return;
     sg_repair_begin(s->r, app, err);
     *err = sg_replica_end(s->r, *err);
+    s->resync = *err == SG_OK;
     forget_pages(s);
 }
 
@@ -85,5 +105,6 @@ void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err)
     sg_app_load(s->r, app, &place, err);
     sg_resync_begin(s->r, &place, restored, err);
     *err = sg_replica_end(s->r, *err);
+    s->resync = *err == SG_OK;
     forget_pages(s);
 }

@@ -184,6 +184,7 @@ bool sg_session_push(sigla_session *s, int *err)
     s->sent_to = p.last;
     s->sent_count = p.count;
     s->out_pulls = pull;
+    sg_session_hold_from(s);
     s->said_client = sg_self_client(r, err);
     s->said_n = p.last > sent ? p.last : sent;
     if (p.last > sent) sg_state_raise_int(r, "sent_n", p.last, err);

@@ -42,7 +42,7 @@ static void init_buffers(sigla_session *s)
     sg_buf_init(&s->auth, 1 << 16);
     sg_buf_init(&s->body, SG_TX_BYTES_MAX);
     sg_buf_init(&s->packed, SG_ANSWER_BYTES_MAX);
-    sg_buf_init(&s->pages, SG_CATCHUP_BYTES_MAX + SG_ANSWER_BYTES_MAX + 16);
+    sg_buf_init(&s->held.pages, SG_CATCHUP_BYTES_MAX + SG_ANSWER_BYTES_MAX + 16);
 }
 
 /* Everything a session needs to find: tables, an identity, the server. */
@@ -96,7 +96,7 @@ void sigla_session_close(sigla_session *s)
     sg_buf_deinit(&s->auth);
     sg_buf_deinit(&s->body);
     sg_buf_deinit(&s->packed);
-    sg_buf_deinit(&s->pages);
+    sg_buf_deinit(&s->held.pages);
     sg_check_stop(s);
     for (int i = 0; i < s->stream_count; i++)
         sg_stream_deinit(&s->streams[i]);
@@ -182,6 +182,7 @@ static void query(sigla_session *s, const char *name, sg_slice value)
 static void make_pull(sigla_session *s, int *err)
 {
     sg_session_url(s, "/pull?v=2", err);
+    if (s->pull_cursor[0] == '\0') sg_session_hold_from(s);
     const char *cursor = s->pull_cursor[0] != '\0' ? s->pull_cursor : s->place.cursor;
     query(s, "since", sg_slice_str(cursor));
     query(s, "client", sg_client_text(s->r, sg_self_client(s->r, err), err));
@@ -220,12 +221,22 @@ void sg_session_next_app(sigla_session *s, int *err)
     s->staged_to = 0;
     s->more = false;
     s->pull_cursor[0] = '\0';
-    sg_buf_clear(&s->pages);
+    s->resync = false;
+    sg_buf_clear(&s->held.pages);
     s->phase = s->app != 0 ? SG_PHASE_PUSH : SG_PHASE_DONE;
-    if (s->app == 0) return;
+}
+
+/* What has been seen of a resync is known to who began it, and forgotten with the process: any other
+ * begins it again. */
+static void load_place(sigla_session *s, int *err)
+{
     sg_app_load(s->r, s->app, &s->place, err);
-    /* What had been seen of a resync is forgotten with the process: begin it again. */
-    if (s->place.resync && *err == SG_OK) sg_session_resync(s, s->app, false, err);
+    if (!s->place.resync) s->resync = false;
+    if (!s->place.resync || s->resync || *err != SG_OK) return;
+    s->phase = SG_PHASE_PUSH;
+    s->staged_to = 0;
+    sg_session_resync(s, s->app, false, err);
+    sg_app_load(s->r, s->app, &s->place, err);
 }
 
 /* A table that is large is read in slices, with the caller's turn in between. */
@@ -265,7 +276,7 @@ static void advance(sigla_session *s, int *err)
             s->phase = SG_PHASE_START;
             continue;
         }
-        sg_app_load(s->r, s->app, &s->place, err);
+        load_place(s, err);
         /* What a server put back lacks is known when everything was pulled; all goes together. */
         if (sg_app_restored(&s->place)) s->phase = SG_PHASE_PULL;
         if (s->phase == SG_PHASE_CHECK) {

@@ -61,12 +61,20 @@ typedef struct sg_check {
     int restarts;
 } sg_check;
 
+/* Pages that one pull, or a stream, has brought and that belong together. */
+typedef struct sg_held {
+    sg_buf pages;     /* length-prefixed bodies waiting for the last one */
+    int64_t from_seq; /* where the database stood when they were asked for (sg_app_stands) */
+    bool resync;      /* … and they are part of a resync that was begun here */
+    bool passed;      /* it does not stand there any more: nothing was taken */
+} sg_held;
+
 typedef struct sg_stream {
     uint32_t app;
     sg_buf line; /* what has come of the line being read */
     sg_buf data; /* of the event being read */
     sg_buf event;
-    sg_buf pages; /* of a catch-up that goes on */
+    sg_held held; /* of a catch-up that goes on */
 } sg_stream;
 
 struct sigla_session {
@@ -78,6 +86,7 @@ struct sigla_session {
     enum sg_phase phase;
     uint32_t app;
     sg_app place; /* of the app, as last loaded */
+    bool resync;  /* a resync of it was begun here: what it has seen is known */
     bool woken;   /* begin anew when done */
     bool hurry;   /* cut the wait short, once */
 
@@ -103,7 +112,7 @@ struct sigla_session {
 
     sg_buf url, body, auth, packed;
     const char *headers[8];
-    sg_buf pages;                        /* length-prefixed bodies waiting for the last one */
+    sg_held held;
     char pull_cursor[SG_CURSOR_MAX + 1]; /* where the held pages end; empty: none are held */
     sigla_progress progress;
     sg_check check;
@@ -129,9 +138,11 @@ void sg_session_headers(sigla_session *s, bool post, int *err);
 void sg_session_url(sigla_session *s, const char *rest, int *err);
 /* answer.c: the server's clock as a page tells it, and what is old by it (L6): ours may be wrong by years. */
 void sg_session_learn_time(sigla_session *s, const sg_page *page, int64_t asked_us, int *err);
-/* pages.c: take one page, of that JSON; apply when it is the last, or while hydrating. When it was
- * asked for, by our clock; 0: what it says of the time is known already. */
-void sg_session_page(sigla_session *s, sg_buf *pages, uint32_t app, const sg_page *page,
+/* pages.c: what is asked for now comes on top of where s->place stands. */
+void sg_session_hold_from(sigla_session *s);
+/* Take one page, of that JSON; apply when it is the last, or while hydrating. When it was asked for, by
+ * our clock; 0: what it says of the time is known already. */
+void sg_session_page(sigla_session *s, sg_held *held, uint32_t app, const sg_page *page,
                      sg_slice json, int64_t asked_us, int *err);
 void sg_session_resync(sigla_session *s, uint32_t app, bool restored, int *err);
 /* The same, to mend the tables that differ from the server's. */

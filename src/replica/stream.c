@@ -11,7 +11,7 @@ static void stream_init(sg_stream *st, uint32_t app)
     sg_buf_init(&st->line, SG_STREAM_EVENT_MAX);
     sg_buf_init(&st->data, SG_STREAM_EVENT_MAX);
     sg_buf_init(&st->event, 64);
-    sg_buf_init(&st->pages, SG_CATCHUP_BYTES_MAX + SG_STREAM_EVENT_MAX + 16);
+    sg_buf_init(&st->held.pages, SG_CATCHUP_BYTES_MAX + SG_STREAM_EVENT_MAX + 16);
 }
 
 void sg_stream_deinit(sg_stream *st)
@@ -19,7 +19,7 @@ void sg_stream_deinit(sg_stream *st)
     sg_buf_deinit(&st->line);
     sg_buf_deinit(&st->data);
     sg_buf_deinit(&st->event);
-    sg_buf_deinit(&st->pages);
+    sg_buf_deinit(&st->held.pages);
 }
 
 static void clear(sg_stream *st)
@@ -27,7 +27,7 @@ static void clear(sg_stream *st)
     sg_buf_clear(&st->line);
     sg_buf_clear(&st->data);
     sg_buf_clear(&st->event);
-    sg_buf_clear(&st->pages);
+    sg_buf_clear(&st->held.pages);
 }
 
 /* Find or make the stream for the index-th app. */
@@ -59,6 +59,7 @@ int sigla_session_stream_request(sigla_session *s, int index, sigla_action *out)
     int err = open_stream(s, index);
     if (err != SG_OK) return err;
     sg_app_load(s->r, s->streams[index].app, &s->place, &err);
+    s->streams[index].held.from_seq = sg_app_stands(&s->place);
     sg_session_url(s, "/stream?v=2&since=", &err);
     sg_buf_str(&s->url, s->place.cursor);
     sg_buf_str(&s->url, "&client=");
@@ -83,12 +84,11 @@ static void take_changes(sigla_session *s, sg_stream *st, int *err)
     sg_page page;
     sg_slice json = sg_buf_view(&st->data);
     *err = sg_page_open(&page, json, &arena);
-    /* What is pulled anew is all there is when its own last page has come: no event can end that. The
-     * stream begins again where it has got to. */
-    sg_app_load(s->r, st->app, &s->place, err);
-    if (*err == SG_OK && s->place.resync)
+    sg_session_page(s, &st->held, st->app, &page, json, SG_AT_MAX_US, err);
+    /* The stream begins again where the database has got to. */
+    if (*err == SG_OK && st->held.passed)
         *err = sg_replica_fail(s->r, SG_BUSY, "everything is being pulled anew");
-    sg_session_page(s, &st->pages, st->app, &page, json, SG_AT_MAX_US, err);
+    if (*err == SG_OK && st->held.pages.n == 0) st->held.from_seq = page.synced_seq;
     sg_arena_deinit(&arena);
 }
 

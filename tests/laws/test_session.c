@@ -1149,6 +1149,116 @@ static void L7_an_answer_does_not_take_the_cursor_back_behind_a_stream(void **st
     sg_buf_deinit(&page);
 }
 
+#define TWO_TABLES                                                                                 \
+    "CREATE TABLE t(id TEXT PRIMARY KEY, a, b); CREATE TABLE u(id TEXT PRIMARY KEY, a);"           \
+    "SELECT sigla_track('t')"
+
+/* Rows of u that b has passed over, since it did not track it when they came. */
+static device *without_the_other_table(world *w)
+{
+    device *a = synced(w, TWO_TABLES ", sigla_track('u')");
+    device_exec(a, "INSERT INTO u VALUES('u1',1)");
+    device_sync(a);
+    device_exec(a, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(a);
+    return synced(w, TWO_TABLES);
+}
+
+static void assert_all_came(device *b)
+{
+    assert_rows(b, "SELECT seq FROM sigla_app", "0\n");
+    device_sync(b);
+    assert_rows(b, "SELECT * FROM u", "u1|1\n");
+    assert_rows(b, "SELECT count(*) FROM sigla_sum WHERE found_at<>0", "0\n");
+}
+
+/* Who comes to track a table asks for everything; what was asked for before does not go on top of
+ * nothing. */
+static void L7_a_late_answer_passes_over_nothing_that_is_asked_for_anew(void **state)
+{
+    device *b = without_the_other_table(*state);
+    sigla_action pull;
+    ask(b, &pull);
+    device_exec(b, "SELECT sigla_track('u')");
+    arrive(b, &pull, 200);
+    assert_all_came(b);
+}
+
+static void L7_nor_does_a_stream(void **state)
+{
+    world *w = *state;
+    device *b = without_the_other_table(w), *c = synced(w, WORLD_SCHEMA);
+    sigla_action go;
+    sg_buf page;
+    sg_buf_init(&page, 1 << 20);
+    assert_int_equal(sigla_session_stream_request(b->session, 0, &go), SIGLA_OK);
+    char *url = sqlite3_mprintf("/sync/default/pull?%s", strchr(go.url, '?') + 1);
+    device_exec(c, "INSERT INTO t VALUES('k2',2,2)");
+    device_sync(c);
+    assert_int_equal(world_request(w, "GET", url, SG_LIT(""), &page), 200);
+    device_exec(b, "SELECT sigla_track('u')");
+    assert_int_equal(sigla_session_stream(b->session, 0, "event: changes\ndata: ", 21), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(b->session, 0, page.p, page.n), SIGLA_OK);
+    assert_int_equal(sigla_session_stream(b->session, 0, "\n\n", 2), SIGLA_BUSY);
+    assert_all_came(b);
+    sqlite3_free(url);
+    sg_buf_deinit(&page);
+}
+
+/* An older state of the server says nothing of what is here: what it told is not compared. */
+static void L2_a_late_answer_is_not_compared_with_what_came_by_a_stream(void **state)
+{
+    world *w = *state;
+    device *a = synced(w, WORLD_SCHEMA), *b = synced(w, WORLD_SCHEMA);
+    sigla_action pull;
+    sg_buf old;
+    sg_buf_init(&old, 1 << 20);
+    ask(a, &pull);
+    assert_int_equal(world_request(w, "GET", pull.url, SG_LIT(""), &old), 200);
+    device_exec(b, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(b);
+    device *other = world_again(w, a);
+    device_sync(other);
+    device_exec(a, "SELECT sigla_untrack('t'); SELECT sigla_track('t')");
+    assert_int_equal(sigla_session_answer(a->session, 200, 0, old.p, old.n), SIGLA_OK);
+    device_sync(a);
+    assert_same(a, b, WORLD_ROWS);
+    assert_rows(a, "SELECT count(*) FROM sigla_sum WHERE found_at<>0", "0\n");
+    sg_buf_deinit(&old);
+}
+
+/* Go on until everything is being asked for. */
+static void begin_resync(device *d)
+{
+    sigla_action pull;
+    for (ask(d, &pull); device_int(d, "SELECT resync FROM sigla_app") == 0; ask(d, &pull))
+        arrive(d, &pull, 200);
+    assert_int_equal(sigla_session_lost(d->session), SIGLA_OK);
+}
+
+/* It brings less than all there is, which the other program has asked for. */
+static void L12_a_late_answer_ends_no_resync_of_another_program(void **state)
+{
+    world *w = *state;
+    device *d = synced(w, WORLD_SCHEMA), *other = world_again(w, d);
+    sigla_action pull;
+    device_exec(d, "INSERT INTO t VALUES('k1',1,1)");
+    device_sync(d);
+    device_sync(other);
+    for (int again = 0; again < 2; again++) {
+        ask(d, &pull);
+        device_exec(other, "SELECT sigla_repair()");
+        begin_resync(other);
+        arrive(d, &pull, 200);
+        assert_rows(d, "SELECT id FROM t", "k1\n");
+        assert_rows(d, "SELECT resync<>0 FROM sigla_app", "1\n");
+        device_sync(d);
+        device_sync(other);
+        assert_rows(d, "SELECT id FROM t", "k1\n");
+        assert_rows(d, "SELECT resync FROM sigla_app", "0\n");
+    }
+}
+
 static void who_stops_says_why_even_if_the_server_does_not(void **state)
 {
     device *a = synced(*state, WORLD_SCHEMA);
@@ -1223,6 +1333,10 @@ int main(void)
         T(L13_a_copied_database_gets_an_id_of_its_own_and_loses_nothing),
         T(L6_a_clock_years_ahead_expires_no_conflict),
         T(L7_an_answer_does_not_take_the_cursor_back_behind_a_stream),
+        T(L7_a_late_answer_passes_over_nothing_that_is_asked_for_anew),
+        T(L7_nor_does_a_stream),
+        T(L2_a_late_answer_is_not_compared_with_what_came_by_a_stream),
+        T(L12_a_late_answer_ends_no_resync_of_another_program),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
         T(L13_a_pull_that_another_program_has_overtaken_shows_no_copy),
