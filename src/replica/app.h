@@ -4,7 +4,7 @@
 
 #include "replica/state.h"
 
-#define SG_CURSOR_MAX 64
+#define SG_CURSOR_MAX 128
 #define SG_EPOCH_MAX 64
 
 typedef struct sg_app {

@@ -4,6 +4,8 @@
 #define EPOCH_AT (SEQ_AT + 16 + 1)
 #define PROOF_AT (EPOCH_AT + SG_EPOCH_TEXT + 1)
 #define FROM_AT (SG_CURSOR_PLAIN + 1)
+#define JOINS_AT (SG_CURSOR_BETWEEN + 1)
+#define SENT_AT (JOINS_AT + 16 + 1)
 #define PROVING_BYTES 256u /* of an entry's data: who wrote, when and which number come first */
 
 static void put_hex(char *out, size_t digits, uint64_t v)
@@ -36,16 +38,20 @@ int sg_epoch_parse(sg_slice text, sg_epoch *epoch)
 
 size_t sg_cursor_format(sg_cursor cursor, sg_epoch epoch, char out[SG_CURSOR_TEXT])
 {
-    bool between = cursor.from != cursor.seq;
+    bool joining = cursor.joins != 0;
     out[0] = 'c';
     put_hex(out + SEQ_AT, 16, (uint64_t)cursor.seq);
     out[EPOCH_AT - 1] = '-';
     put_hex(out + EPOCH_AT, SG_EPOCH_TEXT, epoch.id);
     out[PROOF_AT - 1] = '-';
     put_hex(out + PROOF_AT, 8, cursor.proof > 0 ? (uint64_t)cursor.proof : 0);
-    if (!between) return SG_CURSOR_PLAIN;
+    if (cursor.from == cursor.seq && !joining) return SG_CURSOR_PLAIN;
     out[FROM_AT - 1] = '-';
     put_hex(out + FROM_AT, 16, (uint64_t)cursor.from);
+    if (!joining) return SG_CURSOR_BETWEEN;
+    out[JOINS_AT - 1] = out[SENT_AT - 1] = '-';
+    put_hex(out + JOINS_AT, 16, (uint64_t)cursor.joins);
+    put_hex(out + SENT_AT, 16, (uint64_t)cursor.at);
     return SG_CURSOR_TEXT;
 }
 
@@ -57,24 +63,35 @@ static bool get_seq(const char *p, int64_t *seq)
     return true;
 }
 
+/* What stands behind the proof. */
+static bool get_rest(sg_slice text, sg_cursor *c)
+{
+    const char *p = text.p;
+    c->from = c->seq;
+    c->joins = c->at = 0;
+    if (text.n == SG_CURSOR_PLAIN) return true;
+    if (p[FROM_AT - 1] != '-' || !get_seq(p + FROM_AT, &c->from) || c->from > c->seq) return false;
+    if (text.n == SG_CURSOR_BETWEEN) return true;
+    return p[JOINS_AT - 1] == '-' && p[SENT_AT - 1] == '-' && get_seq(p + JOINS_AT, &c->joins) &&
+           get_seq(p + SENT_AT, &c->at) && c->joins > c->seq &&
+           (c->at <= c->seq || c->at == SG_CURSOR_SENT);
+}
+
 int sg_cursor_parse(sg_slice text, sg_epoch epoch, sg_cursor *cursor)
 {
     *cursor = sg_cursor_at(0);
     if (text.n == 0 || sg_slice_eq(text, SG_LIT("1970-01-01T00:00:00.000Z"))) return SG_OK;
     uint64_t id, proof;
     sg_cursor c;
-    bool between = text.n == SG_CURSOR_TEXT;
-    if (!between && text.n != SG_CURSOR_PLAIN) return SG_BADCURSOR;
+    if (text.n != SG_CURSOR_PLAIN && text.n != SG_CURSOR_BETWEEN && text.n != SG_CURSOR_TEXT)
+        return SG_BADCURSOR;
     if (text.p[0] != 'c' || text.p[EPOCH_AT - 1] != '-' || text.p[PROOF_AT - 1] != '-')
         return SG_BADCURSOR;
     if (!get_seq(text.p + SEQ_AT, &c.seq) || !get_hex(text.p + EPOCH_AT, SG_EPOCH_TEXT, &id) ||
         !get_hex(text.p + PROOF_AT, 8, &proof))
         return SG_BADCURSOR;
-    c.from = c.seq;
     c.proof = (int64_t)proof;
-    if (between && (text.p[FROM_AT - 1] != '-' || !get_seq(text.p + FROM_AT, &c.from)))
-        return SG_BADCURSOR;
-    if (c.from > c.seq) return SG_BADCURSOR;
+    if (!get_rest(text, &c)) return SG_BADCURSOR;
     if (id != epoch.id) return SG_RESTORED;
     *cursor = c;
     return SG_OK;

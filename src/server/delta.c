@@ -18,6 +18,12 @@ typedef struct reading {
     size_t table_count;
     size_t bytes;
     uint32_t sole; /* client of all that is new so far; 0: none yet */
+    sg_reach reach;
+    uint32_t app;
+    uint32_t self; /* the reading client; 0: not known */
+    int64_t upto;  /* of a joined space: its records up to here, whole; 0: what is new */
+    bool passed;   /* there are none of them any more */
+    sg_cursor at;  /* how far the page has come */
     int err;
 } reading;
 
@@ -104,7 +110,7 @@ static size_t table_bytes(reading *r, size_t actors, size_t clients)
     return n;
 }
 
-static void put_record(reading *r, sg_slice table, sg_slice key)
+static void put_record(reading *r, uint32_t scope, sg_slice table, sg_slice key)
 {
     sg_delta_part *part = part_of(r, table);
     if (part == NULL) return;
@@ -112,6 +118,7 @@ static void put_record(reading *r, sg_slice table, sg_slice key)
     size_t clients = r->writer.clients.count;
     part->w.out = &part->records; /* it has moved if the parts have */
     r->writer.w = &part->w;
+    r->writer.space = sg_reach_space(&r->reach, scope);
     if (sg_page_put(&r->writer, table, key, &r->record)) {
         part->count++;
         r->page->count++;
@@ -133,41 +140,131 @@ static bool take_record(void *ctx, const sg_ref *ref, const sg_stored *stored)
 {
     reading *r = ctx;
     size_t bytes = r->spec->bytes != 0 ? r->spec->bytes : SG_PAGE_BYTES;
-    if (r->page->count >= r->spec->limit || r->bytes >= bytes) return false;
+    r->passed = r->upto != 0 && stored->seq > r->upto;
+    if (r->passed || r->page->count >= r->spec->limit || r->bytes >= bytes) return false;
     if (wanted(r, ref->table)) {
         sg_slice table = r->store->ops->text(r->view, SG_TEXT_OF_TABLE, ref->table, &r->err);
         if (r->err == SG_OK) r->err = sg_record_unpack(&r->record, stored->data);
-        if (r->err == SG_OK) put_record(r, table, ref->key);
+        if (r->err == SG_OK) put_record(r, stored->scope, table, ref->key);
     }
-    r->page->until.seq = stored->seq;
+    if (r->upto != 0)
+        r->at.at = stored->seq;
+    else
+        r->at.seq = stored->seq;
     return r->err == SG_OK;
 }
 
 /* ---- the page ---- */
 
-static int check_cursor(reading *r, sg_feed feed, int64_t newest)
+/* What was purged behind the last page would be missed, wherever the pages began; of a space that was
+ * joined since, everything comes. */
+static void check_floor(reading *r, const sg_reach_scope *in)
 {
     sg_floor floor = {0};
-    int err = sg_cursor_check(r->store, r->view, newest, &r->spec->since);
-    if (err != SG_OK || feed.scope == 0 || feed.app == 0) return err;
-    err = r->store->ops->floor(r->view, feed, &floor);
-    r->page->floor_seq = floor.seq;
-    if (err != SG_OK || r->spec->since.seq == 0) return err;
-    /* What was purged behind the last page would be missed, wherever the pages began. */
-    return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;
+    const sg_cursor *since = &r->spec->since;
+    if (in->scope == 0 || r->app == 0 || r->err != SG_OK) return;
+    r->err = r->store->ops->floor(r->view, (sg_feed){in->scope, r->app}, &floor);
+    if (floor.seq > r->page->floor_seq) r->page->floor_seq = floor.seq;
+    if (r->err == SG_OK && since->seq != 0 && in->joined_seq <= since->seq &&
+        since->seq < floor.seq)
+        r->err = SG_RESYNC;
 }
 
-static void read_records(reading *r, sg_feed feed, int64_t newest)
+static void check_cursor(reading *r, int64_t newest)
 {
-    sg_delta what = {.feed = feed, .since = r->spec->since.seq, .limit = SG_PAGE_SCAN_MAX};
-    if (r->spec->table_count != 0 && r->table_count == 0) return;
-    if (r->table_count == 1) what.table = r->tables[0];
+    if (r->err == SG_OK) r->err = sg_cursor_check(r->store, r->view, newest, &r->spec->since);
+    for (size_t i = 0; i < r->reach.count; i++)
+        check_floor(r, &r->reach.in[i]);
+}
+
+/* The delta to read: of one scope, or of all that have records. False: there are none. */
+static bool wanted_delta(reading *r, const sg_reach_scope *one, sg_delta *what)
+{
+    uint32_t *scopes = sg_arena_alloc(r->arena, (r->reach.count + 1) * sizeof *scopes);
+    size_t n = 0;
+    if (scopes == NULL) r->err = SG_NOMEM;
+    if (r->err != SG_OK || r->app == 0) return false;
+    if (r->spec->table_count != 0 && r->table_count == 0) return false;
+    for (size_t i = 0; i < r->reach.count; i++)
+        if (r->reach.in[i].scope != 0 && (one == NULL || one == &r->reach.in[i]))
+            scopes[n++] = r->reach.in[i].scope;
+    if (n == 0) return false;
+    *what = (sg_delta){.feed = {scopes[0], r->app},
+                       .table = r->table_count == 1 ? r->tables[0] : 0,
+                       .limit = SG_PAGE_SCAN_MAX,
+                       .others = scopes + 1,
+                       .other_count = n - 1};
+    return true;
+}
+
+static bool read_some(reading *r, sg_delta *what)
+{
     bool more = false;
-    int err = r->store->ops->delta(r->view, &what, take_record, r, &more);
+    int err = r->store->ops->delta(r->view, what, take_record, r, &more);
     if (r->err == SG_OK) r->err = err;
+    return more && r->err == SG_OK;
+}
+
+/* The space to send whole next: the one that is being sent, or the first that was joined after. */
+static const sg_reach_scope *next_joined(const reading *r)
+{
+    const sg_reach_scope *next = NULL;
+    int64_t after = r->at.joins;
+    if (after != 0 && r->at.at != SG_CURSOR_SENT) after--;
+    if (after < r->spec->since.seq) after = r->spec->since.seq;
+    for (size_t i = 1; i < r->reach.count; i++) {
+        const sg_reach_scope *in = &r->reach.in[i];
+        if (in->joined_seq > after && (next == NULL || in->joined_seq < next->joined_seq))
+            next = in;
+    }
+    return next;
+}
+
+/* Spaces that were joined since the cursor, up to where it stands (spec/spaces.md, section 3). True:
+ * the page is full. */
+static bool read_joined(reading *r)
+{
+    bool full = false;
+    sg_delta what;
+    if (r->upto == 0) return false;
+    for (const sg_reach_scope *in; !full && (in = next_joined(r)) != NULL;) {
+        if (r->at.joins != in->joined_seq) r->at.at = 0;
+        r->at.joins = in->joined_seq;
+        r->passed = false;
+        if (wanted_delta(r, in, &what)) {
+            what.since = r->at.at;
+            full = read_some(r, &what) && !r->passed;
+        }
+        if (r->err != SG_OK) return true;
+        if (!full) r->at.at = SG_CURSOR_SENT;
+        r->page->alone = false; /* its writers need it as well */
+    }
+    return full;
+}
+
+static void read_records(reading *r, int64_t newest)
+{
+    r->at = r->spec->since;
+    r->upto = r->spec->since.seq;
+    r->writer.since = 0;
+    bool more = read_joined(r);
+    r->upto = 0;
+    r->writer.since = r->spec->since.from;
+    r->writer.self = r->self;
+    sg_delta what;
+    if (!more && r->reach.count > 1) {
+        /* Who has joined by now gets the rest with the others. */
+        r->at.joins = newest;
+        r->at.at = SG_CURSOR_SENT;
+    }
+    if (!more && wanted_delta(r, NULL, &what)) {
+        what.since = r->spec->since.seq;
+        more = read_some(r, &what);
+    }
     r->page->more = more;
-    r->page->until = more ? (sg_cursor){r->page->until.seq, r->spec->since.from, SG_PROOF_NONE}
-                          : sg_cursor_at(newest);
+    if (!more) r->at = sg_cursor_at(newest);
+    if (r->at.joins <= r->at.seq) r->at.joins = r->at.at = 0;
+    r->page->until = r->at;
 }
 
 static void prove_cursors(reading *r)
@@ -177,9 +274,16 @@ static void prove_cursors(reading *r)
     if (r->err == SG_OK) r->err = sg_cursor_prove(r->store, r->view, &r->page->until);
 }
 
+/* The sums of one table over all scopes. */
+typedef struct table_sum {
+    uint32_t table;
+    sg_sum sum;
+} table_sum;
+
 typedef struct summing {
     reading *r;
-    sg_jsonw w;
+    table_sum *all;
+    size_t count, cap;
 } summing;
 
 static void put_hash(sg_jsonw *w, uint64_t v)
@@ -190,31 +294,69 @@ static void put_hash(sg_jsonw *w, uint64_t v)
     sg_jsonw_string(w, sg_slice_of(text, sizeof text));
 }
 
-static void put_sum(void *ctx, uint32_t table, const sg_sum *sum)
+static void add_sum(void *ctx, uint32_t table, const sg_sum *sum)
 {
     summing *m = ctx;
+    size_t i = 0;
     if (!wanted(m->r, table)) return;
-    sg_jsonw_array(&m->w);
-    reading *r = m->r;
-    sg_jsonw_string(&m->w, r->store->ops->text(r->view, SG_TEXT_OF_TABLE, table, &r->err));
-    put_hash(&m->w, sum->marks);
-    put_hash(&m->w, sum->values);
-    sg_jsonw_int(&m->w, sum->records);
-    sg_jsonw_array_end(&m->w);
+    while (i < m->count && m->all[i].table != table)
+        i++;
+    if (i == m->cap) {
+        size_t cap = m->cap != 0 ? 2 * m->cap : 16;
+        table_sum *all = sg_arena_alloc(m->r->arena, cap * sizeof *all);
+        if (all == NULL) {
+            m->r->err = SG_NOMEM;
+            return;
+        }
+        if (m->count != 0) memcpy(all, m->all, m->count * sizeof *all);
+        m->all = all;
+        m->cap = cap;
+    }
+    if (i == m->count) m->all[m->count++] = (table_sum){.table = table};
+    sg_sum_add(&m->all[i].sum, sum);
+}
+
+static void put_sum(reading *r, sg_jsonw *w, const table_sum *t)
+{
+    sg_jsonw_array(w);
+    sg_jsonw_string(w, r->store->ops->text(r->view, SG_TEXT_OF_TABLE, t->table, &r->err));
+    put_hash(w, t->sum.marks);
+    put_hash(w, t->sum.values);
+    sg_jsonw_int(w, t->sum.records);
+    sg_jsonw_array_end(w);
 }
 
 /* They are those of the snapshot, and so of the cursor that the last page ends with. */
-static void put_sums(reading *r, sg_feed feed)
+static void put_sums(reading *r)
 {
     summing m = {.r = r};
+    sg_jsonw w;
     if (r->err != SG_OK || r->spec->version < 2 || r->page->more) return;
-    sg_jsonw_init(&m.w, &r->page->sums);
-    sg_jsonw_array(&m.w);
-    int err = SG_OK;
-    if (feed.scope != 0 && feed.app != 0) err = r->store->ops->sums(r->view, feed, put_sum, &m);
-    if (r->err == SG_OK) r->err = err;
-    sg_jsonw_array_end(&m.w);
+    for (size_t i = 0; i < r->reach.count && r->err == SG_OK && r->app != 0; i++) {
+        sg_feed feed = {r->reach.in[i].scope, r->app};
+        int err = feed.scope != 0 ? r->store->ops->sums(r->view, feed, add_sum, &m) : SG_OK;
+        if (r->err == SG_OK) r->err = err;
+    }
+    sg_jsonw_init(&w, &r->page->sums);
+    sg_jsonw_array(&w);
+    for (size_t i = 0; i < m.count; i++)
+        put_sum(r, &w, &m.all[i]);
+    sg_jsonw_array_end(&w);
     if (r->err == SG_OK) r->err = r->page->sums.err;
+}
+
+/* Spaces that the reader may still hold records of. */
+static void note_left(reading *r)
+{
+    const sg_reach *reach = &r->reach;
+    if (r->spec->version < 2 || r->spec->since.seq == 0) return;
+    size_t n = 0;
+    for (size_t i = 0; i < reach->left_count; i++)
+        if (reach->left[i].left_seq > r->spec->since.seq) reach->left[n++] = reach->left[i];
+    r->page->left = reach->left;
+    r->page->left_count = n;
+    r->page->count += n;
+    if (n != 0) r->page->alone = false;
 }
 
 static void put_names(reading *r)
@@ -240,27 +382,34 @@ static void close_parts(reading *r)
     }
 }
 
+static void begin(reading *r, int64_t newest)
+{
+    const sg_delta_spec *spec = r->spec;
+    *r->page = (sg_delta_page){.until = sg_cursor_at(newest), .alone = true};
+    sg_buf_init(&r->page->names, SG_PAGE_BYTES_MAX);
+    sg_buf_init(&r->page->sums, SG_PAGE_BYTES_MAX);
+    r->texts = (sg_texts){r, name_text, client_text, actor_text};
+    sg_page_writer_init(&r->writer, &r->unused, &r->texts);
+    sg_record_init(&r->record);
+    r->writer.version = spec->version;
+    r->err = sg_reach_read(r->store, r->view, spec->scope, r->arena, &r->reach);
+    r->app = find(r, SG_TEXT_OF_APP, spec->app);
+    r->self = find(r, SG_TEXT_OF_CLIENT, spec->self);
+    for (size_t i = 0; i < spec->table_count && i < SG_COLLECTIONS_MAX; i++) {
+        uint32_t id = find(r, SG_TEXT_OF_TABLE, spec->tables[i]);
+        if (id != 0) r->tables[r->table_count++] = id;
+    }
+}
+
 int sg_delta_read(const sg_store *store, sg_view *view, int64_t newest, const sg_delta_spec *spec,
                   sg_arena *arena, sg_delta_page *page)
 {
     reading r = {.store = store, .view = view, .spec = spec, .page = page, .arena = arena};
-    *page = (sg_delta_page){.until = sg_cursor_at(newest), .alone = true};
-    sg_buf_init(&page->names, SG_PAGE_BYTES_MAX);
-    sg_buf_init(&page->sums, SG_PAGE_BYTES_MAX);
-    r.texts = (sg_texts){&r, name_text, client_text, actor_text};
-    sg_page_writer_init(&r.writer, &r.unused, &r.texts);
-    sg_record_init(&r.record);
-    r.writer.since = spec->since.from;
-    r.writer.version = spec->version;
-    sg_feed feed = {find(&r, SG_TEXT_OF_SCOPE, spec->scope), find(&r, SG_TEXT_OF_APP, spec->app)};
-    r.writer.self = find(&r, SG_TEXT_OF_CLIENT, spec->self);
-    for (size_t i = 0; i < spec->table_count && i < SG_COLLECTIONS_MAX; i++) {
-        uint32_t id = find(&r, SG_TEXT_OF_TABLE, spec->tables[i]);
-        if (id != 0) r.tables[r.table_count++] = id;
-    }
-    if (r.err == SG_OK) r.err = check_cursor(&r, feed, newest);
-    if (r.err == SG_OK && feed.scope != 0 && feed.app != 0) read_records(&r, feed, newest);
-    put_sums(&r, feed);
+    begin(&r, newest);
+    check_cursor(&r, newest);
+    if (r.err == SG_OK) read_records(&r, newest);
+    note_left(&r);
+    put_sums(&r);
     prove_cursors(&r);
     if (r.err == SG_OK) put_names(&r);
     if (r.err == SG_OK) close_parts(&r);
@@ -298,6 +447,13 @@ void sg_delta_put(sg_jsonw *w, const sg_delta_page *page, sg_epoch epoch)
     sg_jsonw_kint(w, "syncedSeq", page->until.from);
     sg_jsonw_kbool(w, "hasMore", page->more);
     if (page->floor_seq != 0) sg_jsonw_kint(w, "floor", page->floor_seq);
+    if (page->left_count != 0) {
+        sg_jsonw_k(w, "left");
+        sg_jsonw_array(w);
+        for (size_t i = 0; i < page->left_count; i++)
+            sg_jsonw_string(w, page->left[i].space);
+        sg_jsonw_array_end(w);
+    }
     if (page->sums.n != 0) sg_jsonw_kraw(w, "sums", sg_buf_view(&page->sums));
     /* Inside an object of their own, of which the braces stay behind. */
     if (page->names.n > 2) {

@@ -8,6 +8,7 @@
 #define SG_DELTA_H
 
 #include "server/cursor.h"
+#include "server/reach.h"
 #include "store/store.h"
 #include "wire/page_json.h"
 
@@ -18,7 +19,7 @@
 #define SG_COLLECTIONS_MAX 64u  /* tables one may ask for at once */
 
 typedef struct sg_delta_spec {
-    sg_slice scope;
+    sg_slice scope; /* the reader's own; the spaces that are read along with it follow from it */
     sg_slice app;
     sg_cursor since;
     size_t limit;           /* records; 1 … SG_PAGE_RECORDS_MAX */
@@ -45,10 +46,12 @@ typedef struct sg_delta_page {
     sg_cursor since; /* the cursor before this page, proved */
     sg_cursor until; /* the cursor behind this page, proved */
     bool more;
-    int64_t floor_seq; /* deletes up to here may be forgotten; 0: none */
-    sg_buf sums;       /* of the last page, version 2: an array; empty otherwise */
-    bool alone;        /* all that is new comes from one client … */
-    sg_slice writer;   /* … this one; in the arena */
+    int64_t floor_seq;         /* deletes up to here may be forgotten; 0: none */
+    const sg_reach_left *left; /* spaces left since the cursor; in the arena */
+    size_t left_count;
+    sg_buf sums;     /* of the last page, version 2: an array; empty otherwise */
+    bool alone;      /* all that is new comes from one client … */
+    sg_slice writer; /* … this one; in the arena */
 } sg_delta_page;
 
 /* Read a page inside view_begin … view_end. SG_RESYNC: the cursor lies below the purge floor;

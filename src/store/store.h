@@ -53,6 +53,7 @@ typedef struct sg_ref {
 /* A record as stored. */
 typedef struct sg_stored {
     int64_t row;     /* the store's own number; 0: not there */
+    uint32_t scope;  /* of delta: whose it is */
     int64_t seq;     /* the greatest seq of what is visible in it */
     int64_t hist;    /* seq of its newest history entry; 0: none */
     int64_t dead_us; /* when its delete was committed; 0: alive */
@@ -117,8 +118,10 @@ typedef struct sg_floor {
 typedef struct sg_delta {
     sg_feed feed;
     int64_t since;
-    uint32_t table; /* 0: all */
-    size_t limit;   /* records looked at */
+    uint32_t table;         /* 0: all */
+    size_t limit;           /* records looked at */
+    const uint32_t *others; /* scopes that are read along with the feed's, in one order of seq */
+    size_t other_count;
 } sg_delta;
 
 /* Called in order of seq. False: enough; the record was not taken. */

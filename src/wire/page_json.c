@@ -177,6 +177,7 @@ static bool put_v2(sg_page_writer *p, sg_slice table, sg_slice id, const sg_reco
     sg_jsonw_object(p->w);
     sg_jsonw_kstr(p->w, "table", table);
     sg_jsonw_kstr(p->w, "id", id);
+    if (p->space.n != 0) sg_jsonw_kstr(p->w, "spaceId", p->space);
     put_marks(p, first);
     if (life_sent(p, r)) {
         sg_jsonw_kint(p->w, "life", position(0, first));

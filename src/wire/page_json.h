@@ -30,9 +30,10 @@ typedef struct sg_texts {
 typedef struct sg_page_writer {
     sg_jsonw *w; /* errors latch in its buffer */
     const sg_texts *texts;
-    int64_t since; /* what changed at or before this seq is known to the reader */
-    uint32_t self; /* the reading client, interned; 0: not known */
-    int version;   /* 1 or 2: spec/protocol.md, "dialects" */
+    int64_t since;  /* what changed at or before this seq is known to the reader */
+    uint32_t self;  /* the reading client, interned; 0: not known */
+    int version;    /* 1 or 2: spec/protocol.md, "dialects" */
+    sg_slice space; /* of the record being written; empty: the reader's own */
     sg_index_map clients;
     sg_index_map actors;
     struct sg_page_marks *marks; /* of the record being written */
@@ -57,6 +58,7 @@ void sg_page_put_tables(sg_page_writer *p);
 #define SG_PAGE_ACKS_MAX 100000u    /* entries of acks, rejected and restamped in one answer */
 #define SG_PAGE_SUMS_MAX 100000u    /* entries of sums */
 #define SG_SUM_TEXT 16              /* hex digits of one sum */
+#define SG_PAGE_LEFT_MAX 10000u     /* spaces in `left` */
 #define SG_PAGE_CLIENTS_MAX 100000u /* texts in `clients`, objects in `actors` */
 
 /* The numbers n … n + count - 1 were committed as seq … seq + count - 1. */
@@ -93,7 +95,9 @@ typedef struct sg_page {
     sg_slice epoch;
     sg_slice synced_until; /* cursor */
     int64_t synced_seq;
-    int64_t floor_seq; /* deletes up to here may be forgotten at the server; 0: none */
+    int64_t floor_seq;    /* deletes up to here may be forgotten at the server; 0: none */
+    const sg_slice *left; /* spaces that are not read any more */
+    size_t left_count;
     bool has_more;
     int64_t staged; /* numbers up to this one are kept until the rest of their transaction comes */
     const sg_ack *acks;
@@ -138,6 +142,7 @@ typedef struct sg_page_field {
 typedef struct sg_page_record {
     sg_slice table;
     sg_slice id;
+    sg_slice space; /* empty: the reader's own */
     bool dead;
     const sg_page_mark *life; /* NULL: the record's life has not changed */
     /* Of a dead record: those that have lost writes, value null, under the life's mark. */

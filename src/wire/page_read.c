@@ -136,16 +136,16 @@ static void read_sums(sg_json *j, sg_page *p)
 
 /* ---- the page ---- */
 
-static void read_clients(sg_json *j, sg_page *p)
+static const sg_slice *read_texts(sg_json *j, sg_page *p, size_t max, size_t *count)
 {
-    sg_part_vec v = sg_part_vec_of(p->arena, sizeof(sg_slice), SG_PAGE_CLIENTS_MAX);
+    sg_part_vec v = sg_part_vec_of(p->arena, sizeof(sg_slice), max);
     for ((void)sg_json_array(j); sg_json_next(j);) {
         sg_slice *s = sg_part_add(&v, j);
-        if (s == NULL) return;
+        if (s == NULL) return NULL;
         *s = sg_part_text(j, p->arena);
     }
-    p->clients = (const sg_slice *)(void *)v.p;
-    p->client_count = v.count;
+    *count = v.count;
+    return (const sg_slice *)(void *)v.p;
 }
 
 static void read_actors(sg_json *j, sg_page *p)
@@ -190,6 +190,8 @@ static void read_member(sg_json *j, sg_slice key, sg_page *p)
         p->synced_seq = sg_part_count(j);
     else if (sg_slice_eq(key, SG_LIT("floor")))
         p->floor_seq = sg_part_count(j);
+    else if (sg_slice_eq(key, SG_LIT("left")))
+        p->left = read_texts(j, p, SG_PAGE_LEFT_MAX, &p->left_count);
     else if (sg_slice_eq(key, SG_LIT("hasMore")))
         p->has_more = sg_json_bool(j);
     else if (sg_slice_eq(key, SG_LIT("staged")))
@@ -203,7 +205,7 @@ static void read_member(sg_json *j, sg_slice key, sg_page *p)
     else if (sg_slice_eq(key, SG_LIT("sums")))
         read_sums(j, p);
     else if (sg_slice_eq(key, SG_LIT("clients")))
-        read_clients(j, p);
+        p->clients = read_texts(j, p, SG_PAGE_CLIENTS_MAX, &p->client_count);
     else if (sg_slice_eq(key, SG_LIT("actors")))
         read_actors(j, p);
     else if (sg_slice_eq(key, SG_LIT("serverChanges")))

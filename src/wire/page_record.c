@@ -140,6 +140,8 @@ static void read_member(draft *d, sg_slice key, sg_page_record *r)
         r->table = sg_part_text(j, d->arena);
     else if (sg_slice_eq(key, SG_LIT("id")))
         r->id = sg_part_text(j, d->arena);
+    else if (sg_slice_eq(key, SG_LIT("spaceId")))
+        r->space = sg_part_text(j, d->arena);
     else if (sg_slice_eq(key, SG_LIT("marks")))
         read_marks(d);
     else if (sg_slice_eq(key, SG_LIT("life")))

@@ -43,7 +43,10 @@ static void put_tail(sg_page_writer *p, const sg_mark *m)
     sg_jsonw_kraw(p->w, "actor", p->texts->actor(p->texts->ctx, m->actor));
     sg_jsonw_kstr(p->w, "origin", sg_slice_str(sg_origin_name((enum sg_origin)m->origin)));
     sg_jsonw_k(p->w, "spaceId");
-    sg_jsonw_null(p->w);
+    if (p->space.n != 0)
+        sg_jsonw_string(p->w, p->space);
+    else
+        sg_jsonw_null(p->w);
     sg_jsonw_object_end(p->w);
 }
 

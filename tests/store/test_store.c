@@ -285,14 +285,21 @@ static void L7_a_delta_is_in_commit_order_and_complete(void **state)
     int64_t newest;
     sg_view *v = view_of(t, &newest);
     assert_int_equal(newest, 5);
-    check_delta(v, (sg_delta){t->feed, 0, 0, 10}, -1, "b3 c4 a5 ", false);
-    check_delta(v, (sg_delta){t->feed, 3, 0, 10}, -1, "c4 a5 ", false);
-    check_delta(v, (sg_delta){t->feed, 0, 0, 2}, -1, "b3 c4 ", true);
-    check_delta(v, (sg_delta){t->feed, 0, 0, 3}, -1, "b3 c4 a5 ", false);
-    check_delta(v, (sg_delta){t->feed, 0, 0, 10}, 1, "b3 ", true);
-    check_delta(v, (sg_delta){t->feed, 0, 1, 10}, -1, "c4 a5 ", false);
-    check_delta(v, (sg_delta){t->feed, 0, 2, 10}, -1, "b3 ", false);
-    check_delta(v, (sg_delta){t->feed, 5, 0, 10}, -1, "", false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 10}, -1,
+                "b3 c4 a5 ", false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 3, .table = 0, .limit = 10}, -1, "c4 a5 ",
+                false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 2}, -1, "b3 c4 ",
+                true);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 3}, -1, "b3 c4 a5 ",
+                false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 10}, 1, "b3 ",
+                true);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 1, .limit = 10}, -1, "c4 a5 ",
+                false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 0, .table = 2, .limit = 10}, -1, "b3 ",
+                false);
+    check_delta(v, (sg_delta){.feed = t->feed, .since = 5, .table = 0, .limit = 10}, -1, "", false);
     drop_view(v);
 }
 
@@ -308,12 +315,17 @@ static void L1_a_view_sees_whole_commits_of_one_moment(void **state)
     begin(t);
     (void)put(t, 1, "b", 0);
     (void)put(t, 1, "c", 0);
-    check_delta(before, (sg_delta){t->feed, 0, 0, 9}, -1, "a1 ", false);
-    check_delta(ops->writer_view(t->w), (sg_delta){t->feed, 0, 0, 9}, -1, "a1 b2 c3 ", false);
+    check_delta(before, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1, "a1 ",
+                false);
+    check_delta(ops->writer_view(t->w),
+                (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1, "a1 b2 c3 ",
+                false);
     commit(t);
-    check_delta(before, (sg_delta){t->feed, 0, 0, 9}, -1, "a1 ", false);
+    check_delta(before, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1, "a1 ",
+                false);
     sg_view *after = view_of(t, &after_newest);
-    check_delta(after, (sg_delta){t->feed, 0, 0, 9}, -1, "a1 b2 c3 ", false);
+    check_delta(after, (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1,
+                "a1 b2 c3 ", false);
     assert_int_equal(before_newest, 1);
     assert_int_equal(after_newest, 3);
     drop_view(before);
@@ -341,7 +353,8 @@ static void commits_survive_reopening(void **state)
     begin(t);
     assert_int_equal(t->newest.seq, 1);
     assert_int_equal(t->newest.at_us, 1234);
-    check_delta(ops->writer_view(t->w), (sg_delta){t->feed, 0, 0, 9}, -1, "a1 ", false);
+    check_delta(ops->writer_view(t->w),
+                (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1, "a1 ", false);
     sg_slice value;
     OK(ops->get_value(ops->writer_view(t->w), "epoch", &t->arena, &value));
     assert_true(sg_slice_eq(value, SG_LIT("x\0y")));
@@ -582,7 +595,9 @@ static void L12_tombstones_go_by_age_and_raise_their_feeds_floor(void **state)
     OK(ops->purge(t->w, &(sg_purge){.tombstones_before_us = 150, .limit = 10}, &done));
     assert_int_equal(done.tombstones, 1);
     assert_false(done.more);
-    check_delta(ops->writer_view(t->w), (sg_delta){t->feed, 0, 0, 9}, -1, "alive2 new5 ", false);
+    check_delta(ops->writer_view(t->w),
+                (sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 9}, -1, "alive2 new5 ",
+                false);
     OK(ops->floor(ops->writer_view(t->w), t->feed, &floor));
     assert_int_equal(floor.seq, 4);
     assert_int_equal(floor.at_us, 77);
@@ -675,7 +690,9 @@ static int read_everything(world *t)
     if (err != SG_OK) return err;
     err = ops->view_new(t->store.impl, &v);
     if (err == SG_OK) err = ops->view_begin(v, &newest);
-    if (err == SG_OK) err = ops->delta(v, &(sg_delta){t->feed, 0, 0, 100}, note_record, &l, &more);
+    if (err == SG_OK)
+        err = ops->delta(v, &(sg_delta){.feed = t->feed, .since = 0, .table = 0, .limit = 100},
+                         note_record, &l, &more);
     if (err == SG_OK) err = ops->seq_before(v, 35, &seq);
     if (err == SG_OK) err = ops->floor(v, t->feed, &floor);
     for (uint32_t id = 1; err == SG_OK && id < 4; id++) {

@@ -34,8 +34,11 @@ static void check_cursor(const char *text, int expected)
 static void L7_cursors_come_back_and_sort_by_seq(void **state)
 {
     (void)state;
-    const sg_cursor cursors[] = {
-        {1, 1, 0}, {2, 0, 1}, {15, 15, 2}, {16, 3, 3}, {INT64_MAX, INT64_MAX, UINT32_MAX}};
+    const sg_cursor cursors[] = {{1, 1, 0, 0, 0},
+                                 {2, 0, 1, 0, 0},
+                                 {15, 15, 2, 0, 0},
+                                 {16, 3, 3, 0, 0},
+                                 {INT64_MAX, INT64_MAX, UINT32_MAX, 0, 0}};
     char before[SG_CURSOR_TEXT + 1] = "1970-01-01T00:00:00.000Z", text[SG_CURSOR_TEXT + 1] = "";
     for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
         sg_cursor c;
