@@ -66,6 +66,7 @@ void sg_sqlite_disconnect(sg_sqlite *c)
 {
     for (size_t i = 0; i < SG_SQLITE_COUNT; i++)
         (void)sqlite3_finalize(c->statements[i]);
+    sg_sqlite_kept_deinit(c);
     (void)sqlite3_close(c->db);
     sg_text_cache_deinit(&c->texts);
     *c = (sg_sqlite){0};

@@ -95,9 +95,17 @@
 enum sg_sqlite_statement { SG_SQLITE_STATEMENTS(SG_SQLITE_ENUM) SG_SQLITE_COUNT };
 #undef SG_SQLITE_ENUM
 
+/* A prepared statement of query or execute (sqlite_query.c). */
+typedef struct sg_sqlite_kept {
+    const char *text; /* known by its address; NULL: free */
+    sqlite3_stmt *s;
+} sg_sqlite_kept;
+
 typedef struct sg_sqlite {
     sqlite3 *db;
     sqlite3_stmt *statements[SG_SQLITE_COUNT];
+    sg_sqlite_kept kept[SG_STATEMENTS_MAX];
+    unsigned kept_next; /* which of them goes when all are taken */
     sg_text_cache texts;
 } sg_sqlite;
 
@@ -189,6 +197,11 @@ int sg_sqlite_drop_staged(sg_writer *w, const sg_client_state *c);
 
 int sg_sqlite_floor(sg_view *v, sg_feed feed, sg_floor *floor);
 int sg_sqlite_purge(sg_writer *w, const sg_purge *what, sg_purged *done);
+
+int sg_sqlite_execute(sg_writer *w, const sg_sql *sql, sg_row_fn *fn, void *ctx);
+int sg_sqlite_query(sg_view *v, const sg_sql *sql, sg_row_fn *fn, void *ctx);
+/* Let go of what sqlite_query.c has kept. */
+void sg_sqlite_kept_deinit(sg_sqlite *c);
 
 /* One slice of the scan for unused actors; how many it has removed. *more: it goes on. */
 size_t sg_sqlite_purge_actors(sg_writer *w, size_t limit, bool *more, int *err);

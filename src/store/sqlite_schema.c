@@ -3,9 +3,10 @@
  *
  * Texts are numbers everywhere else, so that a record's key is compared as three small integers and
  * one key, and marks stay a few bytes. History is append-only by seq; a record leads to its newest
- * entry, and each entry to the one before it.
+ * entry, and each entry to the one before it. The directory's tables are the same in every store.
  */
 #include "base/mem.h"
+#include "store/directory_tables.h"
 #include "store/sqlite_conn.h"
 
 #define SCHEMA_VERSION 1
@@ -42,8 +43,8 @@ static const char schema[] =
     "CREATE TABLE staged(id INTEGER PRIMARY KEY, client INTEGER NOT NULL, n INTEGER NOT NULL,"
     " staged_us INTEGER NOT NULL, json BLOB NOT NULL, UNIQUE (client, n)) STRICT;"
     "CREATE TABLE floor(scope INTEGER NOT NULL, app INTEGER NOT NULL, seq INTEGER NOT NULL,"
-    " at_us INTEGER NOT NULL, PRIMARY KEY (scope, app)) STRICT, WITHOUT ROWID;"
-    "INSERT INTO kv VALUES ('schema', CAST('1' AS BLOB));";
+    " at_us INTEGER NOT NULL, PRIMARY KEY (scope, app)) STRICT, WITHOUT ROWID;" SG_DIRECTORY_TABLES(
+        "INTEGER", "BLOB", " STRICT") "INSERT INTO kv VALUES ('schema', CAST('1' AS BLOB));";
 _Static_assert(SCHEMA_VERSION == 1, "the last line of the schema says so too");
 
 /* 0 in a new database. A database of somebody else's has tables but no kv. */

@@ -5,6 +5,8 @@
  * each table of them, beside them the history of every change, and what it knows of the clients that
  * push. One writer at a time changes it, between begin and commit; any number of views read it, each
  * from one moment. Operations take whole batches, so that a store at the other end of a wire can pipeline them.
+ * Beside that, persons, spaces and who belongs to them (the directory, spec/spaces.md) are small tables that
+ * are read and written in plain SQL, through `query` and `execute`.
  *
  * Rules for implementations and callers:
  *   1. seq is the order in which commits become visible: the writer hands out numbers above
@@ -109,6 +111,43 @@ typedef struct sg_staged {
     sg_slice json;
 } sg_staged;
 
+/* A value that goes into a statement or comes out of one; in a store's own types (BIGINT and BYTEA in
+ * PostgreSQL) numbers are int64, and text is UTF-8 without NUL. */
+enum sg_cell_type { SG_CELL_NULL, SG_CELL_INT, SG_CELL_TEXT, SG_CELL_BLOB };
+
+typedef struct sg_cell {
+    enum sg_cell_type type;
+    int64_t i;
+    sg_slice s; /* of a text or a blob */
+} sg_cell;
+
+static inline sg_cell sg_cell_int(int64_t i)
+{
+    return (sg_cell){SG_CELL_INT, i, {NULL, 0}};
+}
+
+static inline sg_cell sg_cell_text(sg_slice text)
+{
+    return (sg_cell){SG_CELL_TEXT, 0, text};
+}
+
+static inline sg_cell sg_cell_blob(sg_slice bytes)
+{
+    return (sg_cell){SG_CELL_BLOB, 0, bytes};
+}
+
+#define SG_STATEMENTS_MAX 128u /* statements of query and execute kept by one connection */
+#define SG_CELLS_MAX 16u       /* parameters of a statement, and columns of a row */
+
+/* One statement over the tables of store/directory_tables.h, in SQL that SQLite and PostgreSQL both
+ * understand. Its text is a constant of the program: prepared statements are kept by its address. What
+ * varies is a parameter, $1, $2 …, first named in that order. */
+typedef struct sg_sql {
+    const char *text;
+    const sg_cell *params;
+    size_t count;
+} sg_sql;
+
 /* The purge floor of a feed: deletes up to here may be forgotten (L12). */
 typedef struct sg_floor {
     int64_t seq;   /* a cursor below it must resync; 0: nothing was purged */
@@ -129,6 +168,8 @@ typedef bool sg_delta_fn(void *ctx, const sg_ref *ref, const sg_stored *stored);
 typedef void sg_feed_fn(void *ctx, sg_feed feed);
 typedef void sg_sum_fn(void *ctx, uint32_t table, const sg_sum *sum);
 typedef bool sg_history_fn(void *ctx, const sg_history_row *row);
+/* A row, borrowed until it returns; it may not ask the store for anything. False: enough. */
+typedef bool sg_row_fn(void *ctx, const sg_cell *cells, size_t n);
 
 typedef struct sg_purge {
     int64_t tombstones_before_us; /* deletes committed before this go; 0: none */
@@ -193,6 +234,10 @@ typedef struct sg_store_ops {
 
     int (*purge)(sg_writer *w, const sg_purge *what, sg_purged *done);
     int (*put_value)(sg_writer *w, const char *key, sg_slice value);
+    /* A statement that changes tables of the directory, or a savepoint within begin … commit; its rows
+     * are those of RETURNING. It is run to its end even where fn has had enough. fn may be NULL.
+     * SG_CONFLICT: a constraint does not allow it; the rest as everywhere. */
+    int (*execute)(sg_writer *w, const sg_sql *sql, sg_row_fn *fn, void *ctx);
 
     /* Views. A view is cheap to begin and end and costly to make. */
     int (*view_new)(void *impl, sg_view **view);
@@ -221,6 +266,8 @@ typedef struct sg_store_ops {
     int (*max_number)(sg_view *v, sg_feed feed, uint32_t client, int64_t *n);
     int (*get_value)(sg_view *v, const char *key, sg_arena *arena, sg_slice *value);
     int (*counts)(sg_view *v, sg_store_counts *counts);
+    /* A SELECT from tables of the directory. */
+    int (*query)(sg_view *v, const sg_sql *sql, sg_row_fn *fn, void *ctx);
     /* The writer's own view, inside begin … commit: sees what it has written. */
     sg_view *(*writer_view)(sg_writer *w);
 } sg_store_ops;

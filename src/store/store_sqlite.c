@@ -201,6 +201,7 @@ static const sg_store_ops ops = {
     .drop_staged = sg_sqlite_drop_staged,
     .purge = sg_sqlite_purge,
     .put_value = put_value,
+    .execute = sg_sqlite_execute,
     .view_new = view_new,
     .view_free = view_free,
     .view_begin = view_begin,
@@ -217,6 +218,7 @@ static const sg_store_ops ops = {
     .max_number = sg_sqlite_max_number,
     .get_value = get_value,
     .counts = counts,
+    .query = sg_sqlite_query,
     .writer_view = writer_view,
 };
 
