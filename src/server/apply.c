@@ -224,8 +224,8 @@ static int open_push(sg_applier *a, sg_push *p)
     if (err == SG_OK) err = ops->intern(a->writer, SG_TEXT_OF_APP, &p->app, 1, &a->feed.app);
     if (err == SG_OK) err = ops->intern(a->writer, SG_TEXT_OF_CLIENT, &p->client, 1, &a->client);
     if (err == SG_OK) err = ops->load_client(a->writer, a->feed, a->client, &a->state);
-    if (err == SG_OK) err = ops->floor(ops->writer_view(a->writer), a->feed, &a->floor);
-    return err;
+    if (err != SG_OK) return err;
+    return sg_reach_read(a->store, ops->writer_view(a->writer), p->scope, &p->arena, &a->reach);
 }
 
 /* Which changes are new; answers those that are not. */
@@ -266,7 +266,7 @@ static int check_cursor(const sg_applier *a)
     const sg_push *p = a->push;
     sg_view *view = a->store->ops->writer_view(a->writer);
     int err = sg_cursor_check(a->store, view, a->newest.seq, &p->since);
-    if (err == SG_OK && p->since.seq != 0 && p->since.seq < a->floor.seq) err = SG_RESYNC;
+    if (err == SG_OK) err = sg_target_check_floors(a, p->since.seq);
     const sg_known known = {p->scope, p->app, p->client, -1, p->acked_n, p->acked_seq};
     return err == SG_OK ? sg_known_check(a->store, view, a->newest.seq, &known) : err;
 }

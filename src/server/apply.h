@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/merge.h"
 #include "server/push.h"
+#include "server/reach.h"
 #include "store/store.h"
 
 #define SG_CHUNK_CHANGES 512u             /* changes merged at once */
@@ -47,6 +48,13 @@ typedef struct sg_chunk_sums {
     sg_sum sum;
 } sg_chunk_sums;
 
+/* Where a change is written to. */
+typedef struct sg_target {
+    sg_feed feed;
+    sg_floor floor;
+    int64_t joined_seq; /* when the writer joined it; 0: it is the writer's own */
+} sg_target;
+
 typedef struct sg_applier {
     const sg_store *store;
     sg_writer *writer;
@@ -58,13 +66,14 @@ typedef struct sg_applier {
 
     /* The push at work. */
     sg_push *push;
-    sg_feed feed;
+    sg_feed feed; /* the writer's own, which its numbers belong to */
+    sg_reach reach;
     uint32_t client;
     sg_client_state state;
-    sg_floor floor;
     int text_err; /* of the texts that merging and summing ask for */
 
-    /* The chunk at work. */
+    /* The chunk at work: changes to one scope. */
+    sg_target target;
     sg_arena arena;
     sg_chunk_item items[SG_CHUNK_CHANGES];
     size_t item_count;
@@ -108,6 +117,11 @@ int sg_chunk_sum(sg_applier *a, sg_chunk_slot *slot);
 int sg_chunk_sum_save(sg_applier *a);
 /* Bytes of a change's names and values. */
 size_t sg_chunk_bytes(const sg_change *c);
+
+/* target.c: where a change goes. *problem: it may not, and why; the change is refused. */
+int sg_target_of(sg_applier *a, const sg_change *c, sg_target *out, const char **problem);
+/* SG_RESYNC: a cursor lies below the purge floor of what its reader had joined by then. */
+int sg_target_check_floors(const sg_applier *a, int64_t since);
 
 /* stage.c: keep a change until its transaction is whole; commit what has been kept. */
 int sg_stage_keep(sg_applier *a, const sg_change *c);

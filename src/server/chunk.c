@@ -16,11 +16,17 @@ size_t sg_chunk_bytes(const sg_change *c)
 int sg_chunk_add(sg_applier *a, const sg_change *c)
 {
     size_t bytes = sg_chunk_bytes(c);
+    sg_target target;
+    const char *problem;
+    int err = sg_target_of(a, c, &target, &problem);
+    if (err != SG_OK) return err;
+    if (problem != NULL) return sg_apply_refuse(a, c, SG_SPACE, sg_slice_str(problem));
+    bool elsewhere = target.feed.scope != a->target.feed.scope;
     if (a->item_count == SG_CHUNK_CHANGES ||
-        (a->item_count != 0 && a->item_bytes + bytes > SG_CHUNK_BYTES)) {
-        int err = sg_chunk_flush(a);
-        if (err != SG_OK) return err;
-    }
+        (a->item_count != 0 && (elsewhere || a->item_bytes + bytes > SG_CHUNK_BYTES)))
+        err = sg_chunk_flush(a);
+    if (err != SG_OK) return err;
+    a->target = target;
     sg_chunk_item *item = &a->items[a->item_count++];
     *item = (sg_chunk_item){.change = *c};
     a->item_bytes += bytes;
@@ -97,7 +103,7 @@ static int resolve(sg_applier *a, sg_chunk_item *item)
  * there, too. Its own age does not tell: who slept below the floor may write over it today. */
 static int trim_list(sg_applier *a, const sg_record *r, sg_field *f)
 {
-    int64_t floor = a->floor.seq;
+    int64_t floor = a->target.floor.seq;
     if (f->lost.n == 0 || f->mark.seq > floor || r->life.seq > floor) return SG_OK;
     sg_lost list;
     int err = sg_lost_unpack(&list, f->lost);
@@ -128,8 +134,8 @@ static int load(sg_applier *a)
     if (refs == NULL || stored == NULL) return SG_NOMEM;
     for (size_t i = 0; i < a->slot_count; i++)
         refs[i] = a->slots[i].ref;
-    int err =
-        a->store->ops->load_records(a->writer, a->feed, refs, a->slot_count, &a->arena, stored);
+    int err = a->store->ops->load_records(a->writer, a->target.feed, refs, a->slot_count, &a->arena,
+                                          stored);
     for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
         sg_chunk_slot *slot = &a->slots[i];
         slot->stored = stored[i];
@@ -164,7 +170,7 @@ static int save(sg_applier *a)
     for (size_t i = 0; i < a->slot_count && err == SG_OK; i++) {
         sg_chunk_slot *slot = &a->slots[i];
         if (!slot->changed) continue;
-        err = a->store->ops->save_records(a->writer, a->feed, &slot->ref, &slot->stored, 1);
+        err = a->store->ops->save_records(a->writer, a->target.feed, &slot->ref, &slot->stored, 1);
     }
     for (size_t i = 0; i < a->history_count; i++) {
         size_t from = a->history_from[i];

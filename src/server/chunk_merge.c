@@ -19,7 +19,7 @@ static bool is_missing(const sg_applier *a, const sg_chunk_item *item)
     int64_t at_us = c->at_us;
     for (size_t i = 0; i < c->field_count; i++)
         if (c->fields[i].at_us > at_us) at_us = c->fields[i].at_us;
-    return a->floor.seq != 0 && at_us <= a->floor.at_us;
+    return a->target.floor.seq != 0 && at_us <= a->target.floor.at_us;
 }
 
 /* Would the record grow past its bounds? */
@@ -201,6 +201,7 @@ int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
         return sg_apply_refuse(a, c, SG_LIMIT, SG_LIT("the record would grow too large"));
     int64_t base;
     int err = sg_apply_base(a, c, &base);
+    if (base < a->target.joined_seq) base = 0; /* it had seen nothing of the space yet (L5) */
     if (err == SG_OK) err = restamp(a, item, base);
     if (err != SG_OK) return err;
     sg_arrival in = {.change = c,
@@ -217,7 +218,7 @@ int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
     if (err == SG_OK) err = a->text_err;
     if (err != SG_OK) return err;
     /* A tombstone that was purged since may have come to its writer before, and taken the row along. */
-    if (!slot->known && base < a->floor.seq) slot->record.again_seq = in.seq;
+    if (!slot->known && base < a->target.floor.seq) slot->record.again_seq = in.seq;
     if (c->n == 0 && count.won == 0) {
         bool before = count.lost == 0;
         if (!before) err = lost_before(a, item, &before);

@@ -27,7 +27,7 @@ int sg_chunk_sum_save(sg_applier *a)
     for (size_t i = 0; i < a->sum_count && err == SG_OK; i++) {
         const sg_sum *sum = &a->sums[i].sum;
         if (sum->marks == 0 && sum->values == 0 && sum->records == 0) continue;
-        err = a->store->ops->add_sum(a->writer, a->feed, a->sums[i].table, sum);
+        err = a->store->ops->add_sum(a->writer, a->target.feed, a->sums[i].table, sum);
     }
     a->sum_count = 0;
     return err;

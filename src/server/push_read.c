@@ -58,8 +58,6 @@ static void check_change(const sg_push *p, sg_slice own_actor, sg_change_in *in)
     if (in->err != SG_OK) return;
     if (table_refused(in->c.table)) {
         refuse(in, SG_TABLE, "names beginning with sigla_ or sqlite_ are not synced");
-    } else if (in->c.space.n != 0) {
-        refuse(in, SG_SPACE, "there are no spaces yet: spaceId must be null");
     } else {
         const char *problem = sg_actor_check(&p->claims, own_actor, in);
         if (problem != NULL) refuse(in, SG_ACTOR, problem);

@@ -36,7 +36,7 @@ typedef struct sg_reach {
 int sg_reach_read(const sg_store *store, sg_view *view, sg_slice own, sg_arena *arena,
                   sg_reach *out);
 /* The scope of a space, or NULL: the person is no member. */
-const sg_reach_scope *sg_reach_find(const sg_reach *r, sg_slice space);
+sg_reach_scope *sg_reach_find(const sg_reach *r, sg_slice space);
 /* The space of a scope; empty for one's own. */
 sg_slice sg_reach_space(const sg_reach *r, uint32_t scope);
 
