@@ -160,15 +160,39 @@ static int put_history(sg_applier *a, const sg_chunk_item *item, const sg_arriva
     return a->history_bytes.err;
 }
 
-static int note_table(sg_applier *a, sg_slice table)
+static sg_slice scope_text(const sg_applier *a)
+{
+    for (size_t i = 1; i < a->reach.count; i++)
+        if (a->reach.in[i].scope == a->target.feed.scope) return a->reach.in[i].text;
+    return a->push->scope;
+}
+
+/* Neighbours are mostly of one scope, which is the first of the list. */
+static sg_push_touched *touched_at(sg_applier *a)
 {
     sg_push *p = a->push;
-    for (size_t i = 0; i < p->table_count; i++)
-        if (sg_slice_eq(p->tables[i], table)) return SG_OK;
-    if (p->table_count == SG_TABLES_MAX) return SG_OK;
+    sg_slice scope = scope_text(a);
+    for (sg_push_touched *t = p->touched; t != NULL; t = t->next)
+        if (sg_slice_eq(t->scope, scope)) return t;
+    sg_push_touched *t = sg_arena_alloc(&p->arena, sizeof *t);
+    if (t == NULL) return NULL;
+    t->scope = scope;
+    t->count = 0;
+    t->next = p->touched;
+    p->touched = t;
+    return t;
+}
+
+static int note_table(sg_applier *a, sg_slice table)
+{
+    sg_push_touched *t = touched_at(a);
+    if (t == NULL) return SG_NOMEM;
+    for (size_t i = 0; i < t->count; i++)
+        if (sg_slice_eq(t->tables[i], table)) return SG_OK;
+    if (t->count == SG_TABLES_MAX) return SG_OK;
     int err = SG_OK;
-    p->tables[p->table_count] = sg_arena_copy(&p->arena, table, &err);
-    if (err == SG_OK) p->table_count++;
+    t->tables[t->count] = sg_arena_copy(&a->push->arena, table, &err);
+    if (err == SG_OK) t->count++;
     return err;
 }
 

@@ -69,6 +69,7 @@ static sg_hub_feed *feed_at(sg_hub *h, sg_slice scope, sg_slice app)
     f->scope = keep(&at, scope);
     f->app = keep(&at, app);
     f->job.run = sg_hub_run;
+    sg_arena_init(&f->arena);
     sg_hub_feed **bucket = bucket_of(h, scope, app);
     f->next = *bucket;
     *bucket = f;
@@ -82,6 +83,7 @@ void sg_hub_tidy(sg_hub_feed *f)
     while (*at != f)
         at = &(*at)->next;
     *at = f->next;
+    sg_arena_deinit(&f->arena);
     sg_free(f);
 }
 
@@ -266,6 +268,7 @@ sg_hub_sub *sg_hub_socket(sg_hub *h, const sg_http *http, uint64_t id, sg_slice 
     if (f != NULL) {
         enter(sub, f, &f->sockets);
         h->stats.sockets++;
+        sg_hub_schedule(f); /* to know which spaces it hears of */
     }
     (void)pthread_mutex_unlock(&h->lock);
     if (f != NULL) return sub;

@@ -42,6 +42,9 @@ typedef struct sg_hub_feed {
     sg_hub_kind *kinds;
     sg_hub_sub *streams;
     sg_hub_sub *sockets;
+    sg_arena arena; /* holds what follows: the spaces its person read when the job ran last */
+    sg_slice *spaces;
+    size_t space_count;
     int64_t head;   /* seq up to which live streams have been sent everything */
     bool scheduled; /* its job waits or runs */
     bool dirty;     /* something came while it ran */

@@ -4,9 +4,10 @@
 
 #define NOTICE_MAX ((size_t)64 * 1024)
 
-/* What a group of pushes did in one feed. */
+/* What a group of pushes did in one scope of one app. */
 typedef struct notice {
     const sg_push *first;
+    sg_slice scope;
     bool alone; /* all of it was written by the first one's client */
     sg_slice tables[SG_TABLES_MAX];
     size_t count;
@@ -19,20 +20,23 @@ static void add_table(notice *n, sg_slice table)
     if (n->count < SG_TABLES_MAX) n->tables[n->count++] = table;
 }
 
-static bool same_feed(const sg_push *a, const sg_push *b)
+static const sg_push_touched *touched_of(const sg_push *p, sg_slice scope, sg_slice app)
 {
-    return sg_slice_eq(a->scope, b->scope) && sg_slice_eq(a->app, b->app);
+    const sg_push_touched *t = sg_slice_eq(p->app, app) ? p->touched : NULL;
+    while (t != NULL && !sg_slice_eq(t->scope, scope))
+        t = t->next;
+    return t;
 }
 
 static void gather(notice *n, sg_push *const *pushes, size_t count, size_t from)
 {
-    *n = (notice){.first = pushes[from], .alone = true};
     for (size_t i = from; i < count; i++) {
         const sg_push *p = pushes[i];
-        if (p->table_count == 0 || !same_feed(p, n->first)) continue;
+        const sg_push_touched *t = touched_of(p, n->scope, n->first->app);
+        if (t == NULL) continue;
         if (!sg_slice_eq(p->client, n->first->client)) n->alone = false;
-        for (size_t k = 0; k < p->table_count; k++)
-            add_table(n, p->tables[k]);
+        for (size_t k = 0; k < t->count; k++)
+            add_table(n, t->tables[k]);
     }
 }
 
@@ -68,11 +72,34 @@ static void tell_sockets(const sg_hub_feed *f, const notice *n)
     sg_block_unref(b);
 }
 
-static bool told_before(sg_push *const *pushes, size_t i)
+static bool told_before(sg_push *const *pushes, size_t i, sg_slice scope)
 {
     for (size_t k = 0; k < i; k++)
-        if (pushes[k]->table_count != 0 && same_feed(pushes[k], pushes[i])) return true;
+        if (touched_of(pushes[k], scope, pushes[i]->app) != NULL) return true;
     return false;
+}
+
+static void tell_feed(sg_hub_feed *f, const notice *n)
+{
+    if (f == NULL) return;
+    tell_sockets(f, n);
+    if (f->streams != NULL && f->app.n != 0) sg_hub_schedule(f);
+}
+
+static bool reads(const sg_hub_feed *f, sg_slice space)
+{
+    for (size_t i = 0; i < f->space_count; i++)
+        if (sg_slice_eq(f->spaces[i], space)) return true;
+    return false;
+}
+
+/* A space's members are looked for in all feeds: that is a comparison of a few texts for each. */
+static void tell_members(sg_hub *h, const notice *n)
+{
+    for (size_t i = 0; i < SG_HUB_BUCKETS; i++)
+        for (sg_hub_feed *f = h->buckets[i]; f != NULL; f = f->next)
+            if ((f->app.n == 0 || sg_slice_eq(f->app, n->first->app)) && reads(f, n->scope))
+                tell_feed(f, n);
 }
 
 void sg_hub_committed(sg_hub *h, sg_push *const *pushes, size_t n)
@@ -80,15 +107,26 @@ void sg_hub_committed(sg_hub *h, sg_push *const *pushes, size_t n)
     (void)pthread_mutex_lock(&h->lock);
     for (size_t i = 0; i < n; i++) {
         const sg_push *p = pushes[i];
-        if (p->table_count == 0) continue;
-        sg_hub_feed *one = sg_hub_find(h, p->scope, p->app);
-        sg_hub_feed *all = sg_hub_find(h, p->scope, SG_LIT(""));
-        if ((one == NULL && all == NULL) || told_before(pushes, i)) continue;
-        notice what;
-        gather(&what, pushes, n, i);
-        tell_sockets(one, &what);
-        tell_sockets(all, &what);
-        if (one != NULL && one->streams != NULL) sg_hub_schedule(one);
+        for (const sg_push_touched *t = p->touched; t != NULL; t = t->next) {
+            if (told_before(pushes, i, t->scope)) continue;
+            notice what = {.first = p, .scope = t->scope, .alone = true};
+            gather(&what, pushes, n, i);
+            if (sg_slice_eq(t->scope, p->scope)) {
+                tell_feed(sg_hub_find(h, p->scope, p->app), &what);
+                tell_feed(sg_hub_find(h, p->scope, SG_LIT("")), &what);
+            } else {
+                tell_members(h, &what);
+            }
+        }
     }
+    (void)pthread_mutex_unlock(&h->lock);
+}
+
+void sg_hub_moved(sg_hub *h, sg_slice scope)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    for (size_t i = 0; i < SG_HUB_BUCKETS; i++)
+        for (sg_hub_feed *f = h->buckets[i]; f != NULL; f = f->next)
+            if (sg_slice_eq(f->scope, scope)) sg_hub_schedule(f);
     (void)pthread_mutex_unlock(&h->lock);
 }

@@ -290,6 +290,24 @@ static void advance_behind(run *r)
     }
 }
 
+/* Which spaces' commits it is to hear of. With the lock held. */
+static int read_spaces(run *r)
+{
+    sg_hub_feed *f = r->feed;
+    sg_reach reach;
+    (void)pthread_mutex_unlock(&r->hub->lock);
+    int err = sg_reach_read(r->worker->store, r->worker->view, f->scope, &r->worker->arena, &reach);
+    (void)pthread_mutex_lock(&r->hub->lock);
+    f->space_count = 0;
+    if (err != SG_OK) return err;
+    sg_arena_reset(&f->arena);
+    f->spaces = sg_arena_alloc(&f->arena, reach.count * sizeof *f->spaces);
+    if (f->spaces == NULL) return SG_NOMEM;
+    for (size_t i = 1; i < reach.count && err == SG_OK; i++)
+        f->spaces[f->space_count++] = sg_arena_copy(&f->arena, reach.in[i].text, &err);
+    return err;
+}
+
 void sg_hub_run(sg_job *job, sg_worker *worker)
 {
     sg_hub_feed *f = (sg_hub_feed *)(void *)job;
@@ -303,8 +321,10 @@ void sg_hub_run(sg_job *job, sg_worker *worker)
     if (err != SG_OK) sg_log_error("stream_read_failed", err);
     (void)pthread_mutex_lock(&r.hub->lock);
     if (err == SG_OK) {
+        int unknown = read_spaces(&r);
         advance_live(&r);
         advance_behind(&r);
+        if (unknown != SG_OK) r.again = true;
         ops->view_end(worker->view);
     }
     f->scheduled = false;

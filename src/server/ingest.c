@@ -134,7 +134,7 @@ static void run_group(sg_ingest *g, sg_push *const *pushes, size_t n)
     int64_t began_us = sg_monotonic_us();
     for (size_t i = 0; i < n; i++) {
         sg_push_result_clear(&pushes[i]->result);
-        pushes[i]->table_count = 0;
+        pushes[i]->touched = NULL;
     }
     int err = apply_all(g, pushes, n);
     if (err == SG_OK) {

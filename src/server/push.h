@@ -57,6 +57,14 @@ typedef struct sg_push_result {
     const char *detail; /* a literal, or NULL */
 } sg_push_result;
 
+/* A scope in which something became visible, and in which tables. */
+typedef struct sg_push_touched {
+    struct sg_push_touched *next;
+    sg_slice scope;
+    sg_slice tables[SG_TABLES_MAX]; /* not all of them, if there are more */
+    size_t count;
+} sg_push_touched;
+
 typedef struct sg_push {
     sg_job job;           /* while the pool has it */
     struct sg_push *next; /* while it waits for the writer */
@@ -82,8 +90,7 @@ typedef struct sg_push {
     sg_change_in *changes;
     size_t count;
     sg_push_result result;
-    sg_slice tables[SG_TABLES_MAX]; /* in which something became visible */
-    size_t table_count;
+    sg_push_touched *touched;
 } sg_push;
 
 sg_push *sg_push_new(void);

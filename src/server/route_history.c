@@ -87,21 +87,27 @@ static bool put_entry(void *ctx, const sg_history_row *row)
     return c->err == SG_OK;
 }
 
-static int find(sg_worker *w, const history_job *h, sg_feed *feed, sg_ref *ref)
+/* The record's history: one's own, or of the first space that has one of that key. */
+static int read_history(sg_worker *w, const history_job *h, writing *c)
 {
     const sg_store_ops *ops = w->store->ops;
-    *ref = (sg_ref){0, h->key};
-    int err = ops->find_text(w->view, SG_TEXT_OF_SCOPE, h->scope, &feed->scope);
-    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_APP, h->app, &feed->app);
-    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_TABLE, h->table, &ref->table);
+    sg_reach reach;
+    sg_feed feed = {0, 0};
+    sg_ref ref = {0, h->key};
+    int err = sg_reach_read(w->store, w->view, h->scope, &w->arena, &reach);
+    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_APP, h->app, &feed.app);
+    if (err == SG_OK) err = ops->find_text(w->view, SG_TEXT_OF_TABLE, h->table, &ref.table);
+    if (err == SG_OK) err = SG_NOTFOUND;
+    for (size_t i = 0; i < reach.count && err == SG_NOTFOUND; i++) {
+        feed.scope = reach.in[i].scope;
+        if (feed.scope != 0) err = ops->history(w->view, feed, &ref, put_entry, c);
+    }
     return err;
 }
 
 static int write_history(sg_worker *worker, const history_job *h, sg_buf *body)
 {
     writing c = {.worker = worker, .left = h->limit};
-    sg_feed feed;
-    sg_ref ref;
     int64_t newest;
     int err = worker->store->ops->view_begin(worker->view, &newest);
     if (err != SG_OK) return err;
@@ -109,8 +115,7 @@ static int write_history(sg_worker *worker, const history_job *h, sg_buf *body)
     sg_jsonw_object(&c.w);
     sg_jsonw_k(&c.w, "history");
     sg_jsonw_array(&c.w);
-    err = find(worker, h, &feed, &ref);
-    if (err == SG_OK) err = worker->store->ops->history(worker->view, feed, &ref, put_entry, &c);
+    err = read_history(worker, h, &c);
     sg_jsonw_array_end(&c.w);
     sg_jsonw_object_end(&c.w);
     worker->store->ops->view_end(worker->view);

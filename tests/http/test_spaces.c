@@ -119,6 +119,9 @@ static void L17_one_reads_and_writes_only_ones_own_spaces(void **state)
     sync_assert_json(r, "acks", "[{'n':5,'seq':6}]");
     json_decref(r);
     assert_reads(w, w->ann, ann, 1000, "");
+    const char *history = "/api/v1/apps/todo/history?table=tasks&id=b";
+    json_decref(sync_get(w, w->ann, 200, "%s", history));
+    json_decref(sync_get(w, w->bob, 404, "%s", history));
 }
 
 static void L17_viewers_read_and_do_not_write(void **state)
@@ -239,6 +242,47 @@ static void an_update_without_a_space_goes_to_where_its_record_is(void **state)
     json_decref(r);
 }
 
+/* ---- live ---- */
+
+static void moved(const sync_world *w, const char *scope)
+{
+    sg_hub_moved(w->server->hub, sg_slice_str(scope));
+}
+
+static void L17_streams_follow_the_spaces_one_belongs_to(void **state)
+{
+    const sync_world *w = *state;
+    join(w, "club", "ann", "owner");
+    insert(w, w->ann, 1, "club", "a", "before");
+    json_t *page = pull(w, w->bob, "", 10);
+    http_client c =
+        sync_stream(w, w->bob, "/sync/todo/stream?v=2&since=%s", sync_text(page, "syncedUntil"));
+    json_decref(page);
+    join(w, "club", "bob", "member");
+    moved(w, "u:bob");
+    json_t *event = sync_event(&c, NULL, NULL);
+    sync_assert_text(event, "serverChanges.0.id", "a");
+    sync_assert_text(event, "serverChanges.0.spaceId", "club");
+    json_decref(event);
+    insert(w, w->ann, 2, "club", "b", "live");
+    event = sync_event(&c, NULL, NULL);
+    sync_assert_count(event, "serverChanges", 1);
+    sync_assert_text(event, "serverChanges.0.id", "b");
+    json_decref(event);
+    leave(w, "club", "bob");
+    moved(w, "u:bob");
+    event = sync_event(&c, NULL, NULL);
+    sync_assert_json(event, "left", "['club']");
+    json_decref(event);
+    insert(w, w->ann, 3, "club", "c", "not for bob");
+    insert(w, w->bob, 1, "", "d", "his own");
+    event = sync_event(&c, NULL, NULL);
+    sync_assert_count(event, "serverChanges", 1);
+    sync_assert_text(event, "serverChanges.0.id", "d");
+    json_decref(event);
+    http_close(&c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, sync_setup, sync_teardown)
@@ -250,6 +294,7 @@ int main(void)
         T(L2_sums_are_those_of_all_that_one_reads),
         T(L5_a_base_from_before_the_join_has_seen_nothing),
         T(an_update_without_a_space_goes_to_where_its_record_is),
+        T(L17_streams_follow_the_spaces_one_belongs_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,27 +220,32 @@ static char *line_of(const char *event, const char *name)
     return p != NULL ? strndup(p + n, strcspn(p + n, "\n")) : NULL;
 }
 
+static void give(char *text, char **to)
+{
+    if (to != NULL)
+        *to = text;
+    else
+        free(text);
+}
+
 json_t *sync_event(http_client *c, char **name, char **id)
 {
     for (;;) {
         char *event = http_until(c, "\n\n");
         if (event == NULL) {
-            *name = strdup("end");
-            *id = NULL;
+            give(strdup("end"), name);
+            give(NULL, id);
             return NULL;
         }
-        *name = line_of(event, "event: ");
-        *id = line_of(event, "id: ");
-        char *data = line_of(event, "data: ");
-        free(event);
-        if (*name == NULL) {
-            free(*id);
-            free(data);
-            continue; /* a comment */
+        char *kind = line_of(event, "event: "), *data = line_of(event, "data: ");
+        json_t *root = kind != NULL && data != NULL ? parse(data, strlen(data)) : NULL;
+        if (kind != NULL) {
+            give(kind, name);
+            give(line_of(event, "id: "), id);
         }
-        json_t *root = data != NULL ? parse(data, strlen(data)) : NULL;
         free(data);
-        return root;
+        free(event);
+        if (kind != NULL) return root; /* else a comment */
     }
 }
 

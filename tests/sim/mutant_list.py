@@ -210,15 +210,14 @@ MUTANTS = [
            "a->app.seq = page->synced_seq;",
            "a->app.seq = page->synced_seq + 1;"),
     Mutant("cursor-past-unread-pages", "L7", "src/server/delta.c",
-           "    r->page->until = more ? (sg_cursor){r->page->until.seq, "
-           "r->spec->since.from, SG_PROOF_NONE}\n"
-           "                          : sg_cursor_at(newest);",
-           "    r->page->until = sg_cursor_at(newest);",
+           "    if (!more) r->at = sg_cursor_at(newest);\n",
+           "    r->at = sg_cursor_at(newest);\n",
            "sim "
            "http/test_sync_push:L7_pages_join_without_gap_while_others_write"),
     Mutant("pages-forget-where-they-began", "L7", "src/server/delta.c",
-           "(sg_cursor){r->page->until.seq, r->spec->since.from, SG_PROOF_NONE}",
-           "(sg_cursor){r->page->until.seq, r->page->until.seq, SG_PROOF_NONE}",
+           "    r->page->until = r->at;\n",
+           "    r->at.from = r->at.seq;\n"
+           "    r->page->until = r->at;\n",
            "http/test_sync_push:L7_a_page_shows_all_that_changed_since_the_first_page_began"),
     Mutant("cursor-goes-back", "L7", "src/replica/apply.c",
            "    if (page->synced_seq < a->app.seq) return SG_OK;\n",
@@ -303,8 +302,8 @@ MUTANTS = [
            "    if (is_missing(a, item) && item->change.n == 0)\n",
            "http/test_sync_limits:L12_nothing_comes_back_from_the_dead"),
     Mutant("floor-not-honoured", "L12", "src/server/delta.c",
-           "return r->spec->since.seq < floor.seq ? SG_RESYNC : SG_OK;",
-           "return r->spec->since.seq < floor.seq ? SG_OK : SG_OK;",
+           "        r->err = SG_RESYNC;\n",
+           "        r->err = SG_OK;\n",
            "http/test_sync_limits:L12_a_first_pull_that_was_interrupted_does_not_miss_a_purged_delete"),
     Mutant("tombstones-kept", "L12", "src/replica/tombstone.c",
            "    if (floor == 0) return SG_OK;\n",
@@ -439,9 +438,8 @@ MUTANTS = [
            "    if (base > a->target.joined_seq) base = 0;",
            "http/test_spaces:L5_a_base_from_before_the_join_has_seen_nothing"),
     Mutant("late-joiners-begin-now", "L2 L7", "src/server/delta.c",
-           ".since = r->spec->since.seq, .limit",
-           ".since = r->spec->since.seq != 0 ? r->spec->since.seq : newest,\n"
-           "                     .limit",
+           "        what.since = r->spec->since.seq;\n",
+           "        what.since = r->spec->since.seq != 0 ? r->spec->since.seq : newest;\n",
            "sim "
            "laws/test_hydrate:L2_a_fresh_device_has_the_same_data_and_marks"),
     Mutant("nobody-is-notified", "protocol", "src/server/hub_notice.c",
