@@ -57,6 +57,8 @@ typedef struct sg_record {
      * what it had applied, or came to a record it may have seen dead. To who has not got so far
      * the whole record is news (L2). */
     int64_t again_seq;
+    /* Whose it is, interned; 0: one's own. Of a replica: at the server the feed says it. */
+    uint32_t space;
     sg_field *fields; /* ascending by name */
     size_t count;
     size_t cap;

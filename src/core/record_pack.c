@@ -1,7 +1,7 @@
 /*
  * Packed records.
  *
- *   record  := header [nmarks] mark{nmarks} revived? again? values? lists?
+ *   record  := header [nmarks] mark{nmarks} revived? again? space? values? lists?
  *   header  := bits below
  *   mark    := byte(which of these differ from the previous mark's | count of runs << 3)
  *              zigzag(at - previous at) zigzag(n - previous n) [zigzag(seq - previous seq)]
@@ -10,6 +10,7 @@
  *              varint(first name - end of the run before) varint(length - 1)
  *   revived := zigzag(seq of the life - revived_seq) (only if REVIVED)
  *   again   := varint(again_seq) (only if AGAIN)
+ *   space   := varint(space) (only if SPACE)
  *   values  := for each field by ascending name: 0, or length + 1 and the bytes (only if VALUES)
  *   lists   := count, then per list: field's index, length, bytes (only if LISTS)
  *
@@ -34,7 +35,7 @@ enum {
     ONE_MARK = 16, /* nmarks is 1 and left out */
     REVIVED = 32,
     AGAIN = 64,
-    HEADER_BITS = 127
+    SPACE = 128
 };
 
 /* The first byte of a mark. */
@@ -118,6 +119,7 @@ static uint8_t header_of(const sg_record *r, const mark_set *set)
     if (set->count == 1) h |= ONE_MARK;
     if (r->revived_seq != 0) h |= REVIVED;
     if (r->again_seq != 0) h |= AGAIN;
+    if (r->space != 0) h |= SPACE;
     for (size_t i = 0; i < r->count; i++) {
         if (r->fields[i].has_value) h |= VALUES;
         if (r->fields[i].lost.n != 0) h |= LISTS;
@@ -162,6 +164,7 @@ static void pack(const sg_record *r, mark_set *set, sg_buf *out)
     }
     if (header & REVIVED) sg_buf_zigzag(out, r->life.seq - r->revived_seq);
     if (header & AGAIN) sg_buf_varint(out, (uint64_t)r->again_seq);
+    if (header & SPACE) sg_buf_varint(out, r->space);
     if (header & VALUES) put_values(r, out);
     if (header & LISTS) put_lists(r, out);
 }
@@ -307,18 +310,26 @@ static void get_again(sg_reader *in, sg_record *r)
     r->again_seq = (int64_t)seq;
 }
 
+static void get_space(sg_reader *in, sg_record *r)
+{
+    uint64_t space = sg_read_varint(in);
+    if (space == 0 || space > UINT32_MAX) in->err = SG_CORRUPT;
+    r->space = (uint32_t)space;
+}
+
 int sg_record_unpack(sg_record *r, sg_slice packed)
 {
     sg_record_clear(r);
     sg_reader in = sg_reader_of(packed);
     uint8_t header = sg_read_byte(&in);
     bool is_lifeless = !(header & HAS_LIFE) && header & (DEAD | REVIVED);
-    if (header & ~HEADER_BITS || is_lifeless) in.err = SG_CORRUPT;
+    if (is_lifeless) in.err = SG_CORRUPT;
     r->dead = header & DEAD;
     r->has_life = header & HAS_LIFE;
     get_marks(&in, r, header);
     if (header & REVIVED) get_revived(&in, r);
     if (header & AGAIN) get_again(&in, r);
+    if (header & SPACE) get_space(&in, r);
     if (header & VALUES) get_values(&in, r);
     if (header & LISTS) get_lists(&in, r);
     if (in.err == SG_OK && in.left != 0) in.err = SG_CORRUPT;

@@ -120,7 +120,7 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
     sg_record *rec = &a->rec.record;
     int column = sg_apply_column(t, in->name, hint);
     /* What the key says already has no column to go to, but a mark that others have as well. */
-    if (column >= 0 && t->columns[column].key_part != 0) column = -1;
+    if (column >= 0 && (t->columns[column].key_part != 0 || column == t->space)) column = -1;
     uint32_t name = column >= 0 ? sg_column_name_id(a->r, &t->columns[column], err)
                                 : sg_intern_name(a->r, in->name, err);
     sg_mark mark = sg_apply_mark(a, in->mark, err);
@@ -194,6 +194,21 @@ static bool take_life(sg_apply *a, sg_table *t, const sg_page_record *in, int *e
     return rec->dead;
 }
 
+/* Whose it is. False: a record of that key is here, and somebody else's. A dead one makes room. */
+static bool take_space(sg_apply *a, const sg_page_record *in, int *err)
+{
+    sg_record *rec = &a->rec.record;
+    uint32_t space = in->space.n != 0 ? sg_intern_name(a->r, in->space, err) : 0;
+    if (*err != SG_OK || rec->space == space) return *err == SG_OK;
+    bool made = a->rec.exists && rec->has_life;
+    if (made && (!rec->dead || in->dead)) return false;
+    if (made) sg_record_clear(rec);
+    rec->space = space;
+    if (space != 0 && sg_state_int(a->r, SG_STATE_SPACES, 0, err) == 0)
+        sg_state_set_int(a->r, SG_STATE_SPACES, 1, err);
+    return *err == SG_OK;
+}
+
 int sg_apply_record(sg_apply *a, const sg_page_record *in)
 {
     sg_table *t = sg_table_wire(a->r, a->app.id, in->table);
@@ -213,6 +228,10 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
         sg_rec_load(a->r, &a->rec, t, key, &err);
     if (t->repairing) sg_repair_look(a, t, &err);
     if (err != SG_OK) return err;
+    if (!take_space(a, in, &err)) {
+        if (err != SG_OK || in->dead) return err;
+        return sg_park_space(a, t, in->space, in->id);
+    }
     a->r->applying_table = t;
     a->r->applying_key = key;
     a->count.records++;
@@ -253,6 +272,8 @@ int sg_apply_page(sg_apply *a, sg_slice json)
     int err = sg_page_open(&page, json, &arena);
     if (err == SG_OK) err = sg_apply_ids_init(&a->ids, &page);
     if (err == SG_OK) err = sg_tombstones_forget(a, page.floor_seq);
+    for (size_t i = 0; i < page.left_count && err == SG_OK; i++)
+        err = sg_resync_leave(a, page.left[i]);
     a->r->applying = true;
     bool got = err == SG_OK;
     for (sg_page_record rec; got && err == SG_OK;) {

@@ -141,6 +141,11 @@ static int capture_update(sg_replica *r, const sg_table *t, int argc, sqlite3_va
         return SG_MISUSE;
     sg_value before = sg_sql_value(argv[1]), now = sg_sql_value(argv[2]);
     if (sg_value_same(&before, &now)) return SG_OK;
+    if (t->columns[column].space && !r->applying)
+        return sg_replica_fail(r, SG_SPACE,
+                               "a record keeps the space it was made in: \"%s\" of \"%s\" cannot "
+                               "be changed; insert it again under another key",
+                               t->columns[column].name, t->name);
     int err;
     sg_captured *item = item_open(r, t, SG_CAP_UPDATE, argv + 3, NULL, &err);
     if (item == NULL) return err;

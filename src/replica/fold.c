@@ -88,10 +88,22 @@ static void settle_shown(fold *f, const sg_table *t, const fold_item *item, cons
     sg_journal_superseded(f->r, t, item->op.key, old, own ? old->mark.n : 0, err);
 }
 
-static void fold_fields(fold *f, const sg_table *t, fold_item *item, const sg_mark *mark, int *err)
+/* Whose a record is, is said once: when it is made. */
+static bool fold_space(fold *f, sg_table *t, const sg_op_field *field, int *err)
+{
+    if (t->space < 0) return false;
+    uint32_t name = sg_column_name_id(f->r, &t->columns[t->space], err);
+    if (field->name != name || *err != SG_OK) return false;
+    bool said = field->value.type == SG_TEXT && field->value.bytes.n != 0;
+    if (!f->rec.exists && said) f->rec.record.space = sg_intern_name(f->r, field->value.bytes, err);
+    return true;
+}
+
+static void fold_fields(fold *f, sg_table *t, fold_item *item, const sg_mark *mark, int *err)
 {
     sg_op_field field;
     while (*err == SG_OK && sg_op_next_field(&item->op, &field)) {
+        if (fold_space(f, t, &field, err)) continue;
         sg_field *slot = sg_record_at(&f->rec.record, field.name);
         if (slot == NULL) {
             *err = SG_NOMEM;
@@ -113,7 +125,7 @@ static enum sg_origin origin_of(fold *f, uint32_t actor, int *err)
 
 /* One's own write is always the newest here: it was made on top of what the record held, and the
  * clock had followed that (core/clock.h). */
-static void fold_item_into(fold *f, const sg_table *t, fold_item *item, int *err)
+static void fold_item_into(fold *f, sg_table *t, fold_item *item, int *err)
 {
     sg_record *rec = &f->rec.record;
     sg_mark mark = {.at_us = item->at_us,
@@ -246,7 +258,7 @@ void sg_fold_remark(sg_replica *r, sg_slice bytes, int64_t first_n, int64_t from
     sg_rec_deinit(&rec);
 }
 
-void sg_fold_view(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err)
+void sg_fold_view(sg_replica *r, sg_rec *rec, sg_table *t, sg_slice key, int *err)
 {
     sg_rec_load(r, rec, t, key, err);
     fold f = {.r = r};

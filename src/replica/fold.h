@@ -23,5 +23,5 @@ void sg_fold_remark(sg_replica *r, sg_slice ops, int64_t first_n, int64_t from, 
                     const sg_remark *to_what, int *err);
 
 /* Load a shadow as it would be after folding, without writing. */
-void sg_fold_view(sg_replica *r, sg_rec *rec, const sg_table *t, sg_slice key, int *err);
+void sg_fold_view(sg_replica *r, sg_rec *rec, sg_table *t, sg_slice key, int *err);
 #endif

@@ -82,7 +82,8 @@ static void look_at(hydration *h, arrival *x, int *err)
 {
     sg_apply *a = h->a;
     sg_table *t = sg_table_wire(a->r, a->app.id, x->in.table);
-    if (t == NULL || x->in.life == NULL || x->in.dead || !is_simple(h, t, err)) return;
+    bool plain = x->in.life != NULL && !x->in.dead && x->in.space.n == 0;
+    if (t == NULL || !plain || !is_simple(h, t, err)) return;
     sg_buf_clear(&a->key);
     if (sg_key_from_id(t, x->in.id, &a->key) != SG_OK) return;
     x->key = sg_arena_copy(&h->arena, sg_buf_view(&a->key), err);

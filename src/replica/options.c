@@ -12,7 +12,8 @@ static int bad(sg_replica *r, const char *what)
 {
     return sg_replica_fail(r, SG_BADREQUEST,
                            "options of sigla_track: %s (known: {\"app\":name, \"as\":name, "
-                           "\"local\":[columns], \"groups\":[[columns]], \"json\":[columns]})",
+                           "\"local\":[columns], \"groups\":[[columns]], \"json\":[columns], "
+                           "\"space\":column})",
                            what);
 }
 
@@ -81,6 +82,17 @@ static int read_name(sg_replica *r, sg_json *j, sg_buf *out, const char *what)
     return fits ? out->err : bad(r, what);
 }
 
+static int read_space(sg_replica *r, sg_slice table, sg_json *j, sg_jsonw *w)
+{
+    sg_buf name;
+    sg_buf_init(&name, SG_NAME_MAX);
+    int err = read_name(r, j, &name, "\"space\" is not the name of a column");
+    if (err == SG_OK) err = check_column(r, table, sg_buf_view(&name), SG_LIT("space"));
+    sg_jsonw_kstr(w, "space", sg_buf_view(&name));
+    sg_buf_deinit(&name);
+    return err;
+}
+
 static int read_member(sg_replica *r, sg_slice table, sg_json *j, sg_slice key, sg_jsonw *w,
                        sg_track_options *o)
 {
@@ -88,6 +100,10 @@ static int read_member(sg_replica *r, sg_slice table, sg_json *j, sg_slice key, 
         return read_name(r, j, &o->app, "\"app\" is not a name of 1..256 bytes");
     if (sg_json_key_eq(key, SG_LIT("as")))
         return read_name(r, j, &o->wire, "\"as\" is not a name of 1..256 bytes");
+    if (sg_json_key_eq(key, SG_LIT("space"))) {
+        o->given = true;
+        return read_space(r, table, j, w);
+    }
     static const char *const members[] = {"local", "json", "groups"};
     for (int i = 0; i < 3; i++) {
         sg_slice member = sg_slice_str(members[i]);
@@ -212,6 +228,8 @@ int sg_options_of(sg_slice stored, sg_slice column, sg_column_options *o)
             o->json = place_of(&j, column, &err) != 0;
         else if (sg_slice_eq(key, SG_LIT("groups")))
             o->group = place_of(&j, column, &err);
+        else if (sg_slice_eq(key, SG_LIT("space")))
+            err = take_name(&j, column, &o->space);
         else
             sg_json_skip(&j);
     }

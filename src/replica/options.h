@@ -7,7 +7,7 @@
 typedef struct sg_track_options {
     sg_buf app;  /* app's name; empty: not given */
     sg_buf wire; /* name on the wire; empty: not given */
-    sg_buf rest; /* JSON object of what is kept with the table: local, groups, json */
+    sg_buf rest; /* JSON object of what is kept with the table: local, groups, json, space */
     bool given;  /* anything but app and wire was given */
 } sg_track_options;
 
@@ -20,6 +20,7 @@ void sg_options_deinit(sg_track_options *o);
 typedef struct sg_column_options {
     bool local; /* never leaves this database */
     bool json;  /* travels as JSON */
+    bool space; /* says whose the record is */
     int group;  /* 1…: wins or loses together with the others of that number; 0: by itself */
 } sg_column_options;
 int sg_options_of(sg_slice stored, sg_slice column, sg_column_options *o);

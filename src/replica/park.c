@@ -29,21 +29,40 @@ void sg_park_remove(sg_replica *r, const sg_table *t, sg_slice key, int *err)
     sg_sql_done(s, err);
 }
 
-int sg_park_foreign(sg_apply *a, sg_table *t, sg_slice id)
+/* Under a text, which stands for no row here. */
+static int park_apart(sg_apply *a, sg_table *t, sg_slice text, const char *reason)
 {
-    int err = SG_OK;
-    sg_value text = {.type = SG_TEXT, .bytes = id};
+    sg_value v = {.type = SG_TEXT, .bytes = text};
     sg_buf_clear(&a->key);
-    err = sg_key_put(&a->key, &text);
+    int err = sg_key_put(&a->key, &v);
     if (err != SG_OK) return err;
     a->count.parked++;
-    park(a->r, t, sg_buf_view(&a->key), "the id cannot be a key of this table", &err);
+    park(a->r, t, sg_buf_view(&a->key), reason, &err);
+    return err;
+}
+
+int sg_park_foreign(sg_apply *a, sg_table *t, sg_slice id)
+{
+    return park_apart(a, t, id, "the id cannot be a key of this table");
+}
+
+int sg_park_space(sg_apply *a, sg_table *t, sg_slice space, sg_slice id)
+{
+    sg_buf text;
+    sg_buf_init(&text, SG_NAME_MAX + SG_KEY_MAX + 2);
+    sg_buf_slice(&text, space);
+    sg_buf_str(&text, "/");
+    sg_buf_slice(&text, id);
+    int err = text.err;
+    if (err == SG_OK)
+        err = park_apart(a, t, sg_buf_view(&text), "another record here has this record's key");
+    sg_buf_deinit(&text);
     return err;
 }
 
 /* Values of the shadow that have a column here. Scratch is reserved whole first, so that what
  * earlier values borrow does not move. */
-static int collect(sg_apply *a, sg_table *t, sg_row_value *values, size_t *count)
+static int collect(sg_apply *a, sg_table *t, bool fresh, sg_row_value *values, size_t *count)
 {
     const sg_record *rec = &a->rec.record;
     size_t bytes = 0;
@@ -56,6 +75,12 @@ static int collect(sg_apply *a, sg_table *t, sg_row_value *values, size_t *count
     *count = 0;
     for (size_t c = 0; c < t->column_count && err == SG_OK; c++) {
         if (t->columns[c].key_part != 0) continue;
+        if (t->columns[c].space) {
+            if (!fresh || rec->space == 0) continue;
+            sg_slice space = sg_name_text(a->r, rec->space, &err);
+            values[(*count)++] = (sg_row_value){(int)c, {.type = SG_TEXT, .bytes = space}};
+            continue;
+        }
         const sg_field *f = sg_record_find(rec, sg_column_name_id(a->r, &t->columns[c], &err));
         if (f == NULL || !f->has_value || err != SG_OK) continue;
         sg_row_value *v = &values[(*count)++];
@@ -187,7 +212,7 @@ int sg_park_write(sg_apply *a, sg_table *t, bool fresh)
 {
     sg_row_value values[SG_COLUMNS_MAX];
     size_t count;
-    int err = collect(a, t, values, &count);
+    int err = collect(a, t, fresh, values, &count);
     if (err == SG_BADVALUE) {
         a->count.parked++;
         park(a->r, t, sg_buf_view(&a->key), "a value is not one SQLite can hold", &err);

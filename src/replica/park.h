@@ -17,6 +17,8 @@ int sg_park_write(sg_apply *a, sg_table *t, bool fresh);
 int sg_park_delete(sg_apply *a, sg_table *t);
 /* A record whose id cannot be a key of the table here: noted, never tried again. */
 int sg_park_foreign(sg_apply *a, sg_table *t, sg_slice id);
+/* A record of a space (empty: of none) whose key is taken here by another space's: the same. */
+int sg_park_space(sg_apply *a, sg_table *t, sg_slice space, sg_slice id);
 void sg_park_remove(sg_replica *r, const sg_table *t, sg_slice key, int *err);
 /* Try the parked record of a->key again; *freed becomes true if it is not parked any more. */
 int sg_park_retry(sg_apply *a, sg_table *t, bool *freed);

@@ -1,8 +1,10 @@
 /* Building the body of a push out of the outbox. */
 #include "base/mem.h"
+#include "replica/fold.h"
 #include "replica/intern.h"
 #include "replica/key.h"
 #include "replica/outbox.h"
+#include "replica/rec.h"
 #include "replica/session.h"
 #include "wire/change_json.h"
 #include "wire/codec.h"
@@ -12,6 +14,8 @@ typedef struct push {
     sg_jsonw w;
     sg_arena arena;
     sg_buf value;
+    bool spaces; /* there are records of spaces */
+    sg_rec rec;
     int64_t first, last; /* numbers put in so far */
     int64_t count;
     size_t tx_end_bytes; /* length of the body where the last whole transaction ends */
@@ -20,8 +24,12 @@ typedef struct push {
     bool more; /* something is left for another batch */
 } push;
 
-static sg_change_field *fields_of(push *p, sg_packed_op *op, int64_t at_us, size_t *count, int *err)
+/* The fields but for the one that says whose the record is. */
+static sg_change_field *fields_of(push *p, sg_table *t, sg_packed_op *op, int64_t at_us,
+                                  size_t *count, sg_slice *space, int *err)
 {
+    uint32_t whose = t->space >= 0 ? sg_column_name_id(p->s->r, &t->columns[t->space], err) : 0;
+    size_t n = 0;
     *count = op->field_count;
     if (*count == 0) return NULL;
     sg_change_field *fields = sg_arena_alloc(&p->arena, *count * sizeof *fields);
@@ -30,7 +38,12 @@ static sg_change_field *fields_of(push *p, sg_packed_op *op, int64_t at_us, size
         return NULL;
     }
     sg_op_field f;
-    for (size_t i = 0; i < *count && *err == SG_OK && sg_op_next_field(op, &f); i++) {
+    while (*err == SG_OK && sg_op_next_field(op, &f)) {
+        if (whose != 0 && f.name == whose) {
+            if (space->n == 0 && f.value.type == SG_TEXT) *space = f.value.bytes;
+            continue;
+        }
+        size_t i = n++;
         sg_buf_clear(&p->value);
         sg_value_to_json(&p->value, &f.value, f.json);
         if (p->value.err != SG_OK) *err = p->value.err;
@@ -39,7 +52,17 @@ static sg_change_field *fields_of(push *p, sg_packed_op *op, int64_t at_us, size
         fields[i].at_us = at_us;
     }
     if (op->fields.err != SG_OK) *err = op->fields.err;
+    *count = n;
     return fields;
+}
+
+/* What is folded says whose the record is (sg_session_push sees to that). */
+static sg_slice space_of(push *p, sg_table *t, sg_slice key, int *err)
+{
+    if (!p->spaces) return sg_slice_of(NULL, 0);
+    sg_rec_load(p->s->r, &p->rec, t, key, err);
+    uint32_t space = p->rec.record.space;
+    return space != 0 ? sg_name_text(p->s->r, space, err) : sg_slice_of(NULL, 0);
 }
 
 static void put_change(push *p, const sg_outbox_row *row, sg_packed_op *op, int64_t n, int *err)
@@ -58,7 +81,8 @@ static void put_change(push *p, const sg_outbox_row *row, sg_packed_op *op, int6
                    .origin = sg_actor_origin(r, op->actor, err),
                    .table = sg_slice_str(t->wire),
                    .actor = sg_actor_text(r, op->actor, err)};
-    c.fields = fields_of(p, op, row->at_us, &c.field_count, err);
+    c.space = space_of(p, t, op->key, err);
+    c.fields = fields_of(p, t, op, row->at_us, &c.field_count, &c.space, err);
     sg_buf_clear(&p->value);
     if (*err == SG_OK) *err = sg_key_to_id(t, op->key, &p->value);
     c.id = sg_buf_view(&p->value);
@@ -149,13 +173,28 @@ static void compress(sigla_session *s)
 #endif
 }
 
+/* Are there records of spaces? Then what waits is folded, so that they say so. */
+static bool fold_spaces(sg_replica *r, int *err)
+{
+    bool any = sg_state_int(r, SG_STATE_SPACES, 0, err) != 0;
+    for (size_t i = 0; i < r->table_count; i++)
+        any = any || r->tables[i]->space >= 0;
+    if (!any || *err != SG_OK) return false;
+    *err = sg_replica_begin(r);
+    if (*err != SG_OK) return false;
+    sg_fold(r, err);
+    *err = sg_replica_end(r, *err);
+    return *err == SG_OK;
+}
+
 bool sg_session_push(sigla_session *s, int *err)
 {
     sg_replica *r = s->r;
     if (*err == SG_OK) *err = sg_tables_load(r);
     int64_t sent = sg_state_int(r, "sent_n", 0, err);
     int64_t after = s->place.settled > s->staged_to ? s->place.settled : s->staged_to;
-    push p = {.s = s};
+    push p = {.s = s, .spaces = fold_spaces(r, err)};
+    sg_rec_init(&p.rec);
     sg_arena_init(&p.arena);
     sg_buf_init(&p.value, SG_TX_BYTES_MAX);
     sg_buf_clear(&s->body);
@@ -177,6 +216,7 @@ bool sg_session_push(sigla_session *s, int *err)
     sg_jsonw_object_end(&p.w);
     if (*err == SG_OK) *err = s->body.err;
     sg_arena_deinit(&p.arena);
+    sg_rec_deinit(&p.rec);
     sg_buf_deinit(&p.value);
     s->more = p.more;
     if (*err != SG_OK || p.count == 0) return false;

@@ -118,10 +118,23 @@ static bool was_seen(sg_apply *a, const sg_table *t, int *err)
     return seen;
 }
 
+/* The record at hand goes, and its row; what a person wrote in it is kept (L6). */
+static void remove_record(sg_apply *a, sg_table *t, sg_slice key, int *err)
+{
+    /* Who deleted it, and when, is not known here. */
+    static const sg_mark nobody = {.actor = SG_ACTOR_RULE, .origin = SG_ORIGIN_SERVER_REPLAY};
+    a->r->applying_table = t;
+    a->r->applying_key = key;
+    if (!a->rec.record.dead) {
+        sg_loss_record(a, t, NULL, &nobody, err);
+        if (*err == SG_OK) *err = sg_row_delete(a->r, t, key);
+    }
+    sg_park_remove(a->r, t, key, err);
+    sg_rec_delete(a->r, &a->rec, t, key, err);
+}
+
 static int remove_unseen(sg_apply *a, sg_table *t)
 {
-    /* Who deleted it, and when, was purged with the tombstone. */
-    static const sg_mark nobody = {.actor = SG_ACTOR_RULE, .origin = SG_ORIGIN_SERVER_REPLAY};
     int err = SG_OK;
     sg_buf_clear(&a->key);
     while (sg_resync_next(a->r, t, SG_STMT_REC_NEXT, &a->key, &err)) {
@@ -131,15 +144,7 @@ static int remove_unseen(sg_apply *a, sg_table *t)
             sg_rec_load_anyhow(a->r, &a->rec, t, key, &err);
         else
             sg_rec_load(a->r, &a->rec, t, key, &err);
-        if (err != SG_OK || has_pending(a, &err)) continue;
-        a->r->applying_table = t;
-        a->r->applying_key = key;
-        if (!a->rec.record.dead) {
-            sg_loss_record(a, t, NULL, &nobody, &err);
-            if (err == SG_OK) err = sg_row_delete(a->r, t, key);
-        }
-        sg_park_remove(a->r, t, key, &err);
-        sg_rec_delete(a->r, &a->rec, t, key, &err);
+        if (err == SG_OK && !has_pending(a, &err)) remove_record(a, t, key, &err);
     }
     return err;
 }
@@ -151,6 +156,31 @@ static int remove_all_unseen(sg_apply *a)
     for (size_t i = 0; i < a->r->table_count && err == SG_OK; i++) {
         sg_table *t = a->r->tables[i];
         if (t->app == a->app.id && t->active && !t->missing) err = remove_unseen(a, t);
+    }
+    a->r->applying = false;
+    return err;
+}
+
+/* ---- spaces ---- */
+
+static void leave_table(sg_apply *a, sg_table *t, uint32_t space, int *err)
+{
+    sg_buf_clear(&a->key);
+    while (sg_resync_next(a->r, t, SG_STMT_REC_NEXT, &a->key, err)) {
+        sg_slice key = sg_buf_view(&a->key);
+        sg_rec_load(a->r, &a->rec, t, key, err);
+        if (*err == SG_OK && a->rec.record.space == space) remove_record(a, t, key, err);
+    }
+}
+
+int sg_resync_leave(sg_apply *a, sg_slice space)
+{
+    int err = SG_OK;
+    uint32_t id = sg_intern_name(a->r, space, &err);
+    a->r->applying = true;
+    for (size_t i = 0; i < a->r->table_count && err == SG_OK; i++) {
+        sg_table *t = a->r->tables[i];
+        if (t->app == a->app.id && t->active && !t->missing) leave_table(a, t, id, &err);
     }
     a->r->applying = false;
     return err;

@@ -22,6 +22,9 @@ void sg_resync_seen(sg_replica *r, const sg_table *t, sg_slice key, int *err);
 /* All have come. The app leaves its resync, unless it turns out that the server has lost something:
  * then it begins again as one of that kind. */
 int sg_resync_finish(sg_apply *a);
+/* A space is not read any more: its records go. What waits to be sent of them is refused by the server,
+ * and set aside. */
+int sg_resync_leave(sg_apply *a, sg_slice space);
 
 /* The table's shadows one after another: the first key above *key, which it replaces. */
 bool sg_resync_next(sg_replica *r, const sg_table *t, enum sg_stmt which, sg_buf *key, int *err);

@@ -20,6 +20,9 @@ typedef struct sg_counters {
     int64_t next_n;
 } sg_counters;
 /* SG_CORRUPT: a counter cannot be. */
+/* 1 once a record of a space has come. */
+#define SG_STATE_SPACES "spaces"
+
 sg_counters sg_counters_load(sg_replica *r, int *err);
 /* Must be called before outbox rows that the counters derive from are deleted. */
 void sg_counters_store(sg_replica *r, const sg_counters *c, int *err);

@@ -13,6 +13,7 @@ static sg_table *table_new(sg_slice name)
 {
     sg_table *t = sg_zalloc(sizeof *t);
     if (t == NULL) return NULL;
+    t->space = -1;
     t->name = sg_strndup(name.p, name.n);
     if (t->name != NULL) return t;
     sg_free(t);
@@ -92,7 +93,9 @@ static int add_column(sg_replica *r, sg_table *t, sqlite3_stmt *row, const sg_co
                      .key_part = sqlite3_column_int(row, 2),
                      .affinity = affinity_of((const char *)sqlite3_column_text(row, 1)),
                      .json = o->json,
+                     .space = o->space,
                      .group = o->group};
+    if (o->space) t->space = (int)t->column_count - 1;
     if (otherwise.p != NULL) c->otherwise = sg_strndup(otherwise.p, otherwise.n);
     if (c->name == NULL || (otherwise.p != NULL && c->otherwise == NULL)) return SG_NOMEM;
     if (c->key_part == 0) return SG_OK;

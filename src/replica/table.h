@@ -15,6 +15,7 @@ typedef struct sg_column {
     int group;        /* columns of one group > 0 win or lose together */
     char affinity;    /* 'I'nteger, 'R'eal, 'N'umeric, 'T'ext, 'B'lob (none) */
     bool json;        /* travels as JSON */
+    bool space;       /* travels as the record's space */
     bool folded;      /* of the key, and compared by something else than its bytes */
     char *otherwise;  /* the DEFAULT clause; NULL if there is none */
 } sg_column;
@@ -49,6 +50,7 @@ struct sg_table {
     bool repairing;        /* while an apply repairs it (repair.h) */
     bool anew;             /* while an apply brings all of its records whole */
     bool stale;            /* they are not those that would be made now, or not the newest */
+    int space;             /* index of the column that says whose a record is; -1: there is none */
     int key[SG_KEY_COLUMNS_MAX]; /* indexes of the key's columns, by key_part */
     size_t key_count;
     sg_row_stmt rows[SG_ROW_STMTS];

@@ -267,8 +267,11 @@ static void test_what_cannot_be_is_damage(void **state)
     (void)state;
     assert_int_equal(unpack(NULL, 0), SG_CORRUPT);
     ASSERT_GOOD(0, 0);
-    ASSERT_CORRUPT(64, 0); /* header bits of a later version */
+    ASSERT_CORRUPT(64, 0); /* nothing behind what the header says */
     ASSERT_CORRUPT(128, 0);
+    ASSERT_CORRUPT(128, 0, 0);
+    ASSERT_GOOD(128, 0, 7);
+    ASSERT_CORRUPT(128, 0, 0x80, 0x80, 0x80, 0x80, 0x10);
     ASSERT_CORRUPT(DEAD, 0);
     ASSERT_CORRUPT(HAS_LIFE, 0);
     ASSERT_CORRUPT(REVIVED, 0, 1);

@@ -10,8 +10,6 @@
 
 #include "lib/serve.h"
 
-#define USER "ann"
-
 static void check(int err)
 {
     if (err != SG_OK) fail_msg("the world's server failed: %s", sg_err_text(err));
@@ -42,7 +40,7 @@ void world_halt(world *w)
 
 void world_open(world *w)
 {
-    *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}};
+    *w = (world){.now_us = INT64_C(1767225600000000), .epoch = {0x1234}, .user = "ann"};
     const char *tmp = getenv("TMPDIR");
     snprintf(w->dir, sizeof w->dir, "%s/worldXXXXXX", tmp != NULL ? tmp : "/tmp");
     if (mkdtemp(w->dir) == NULL) fail_msg("no temporary folder");
@@ -109,17 +107,30 @@ static int commit(void *ctx, sg_push *p)
 
 int world_request(world *w, const char *method, const char *url, sg_slice body, sg_buf *out)
 {
+    char scope[40];
     w->now_us += 1000;
+    snprintf(scope, sizeof scope, "u:%s", w->user);
     const serve v = {.store = &w->store,
                      .view = w->view,
                      .epoch = w->epoch,
                      .now_us = w->now_us,
-                     .claims = {.user = SG_LIT(USER)},
-                     .scope = SG_LIT("u:" USER),
+                     .claims = {.user = sg_slice_str(w->user)},
+                     .scope = sg_slice_str(scope),
                      .limit = 1000,
                      .commit = commit,
                      .ctx = w};
     return serve_request(&v, method, url, body, out);
+}
+
+void world_directory(world *w, const char *sql)
+{
+    const sg_store_ops *ops = w->store.ops;
+    sg_commit newest;
+    const sg_sql statement = {sql, NULL, 0};
+    check(ops->begin(w->writer, &newest));
+    newest.seq++;
+    check(ops->execute(w->writer, &statement, NULL, NULL));
+    check(ops->commit(w->writer, &newest));
 }
 
 /* ---- devices ---- */
@@ -143,6 +154,7 @@ static device *device_new(world *w)
     device *d = calloc(1, sizeof *d);
     assert_non_null(d);
     d->w = w;
+    d->user = w->user;
     d->index = w->device_count;
     w->devices[w->device_count++] = d;
     snprintf(d->path, sizeof d->path, "%s/device%d.db", w->dir, d->index);
@@ -152,9 +164,12 @@ static device *device_new(world *w)
 device *world_device(world *w, const char *sql)
 {
     device *d = device_new(w);
+    char init[200];
     device_open(d);
-    device_exec(d, "SELECT sigla_init('{\"server\":\"http://sim\",\"token\":\"t\",\"user\":\"" USER
-                   "\"}')");
+    snprintf(init, sizeof init,
+             "SELECT sigla_init('{\"server\":\"http://sim\",\"token\":\"t\",\"user\":\"%s\"}')",
+             w->user);
+    device_exec(d, init);
     device_exec(d, sql);
     return d;
 }
@@ -310,6 +325,7 @@ static void carry(device *d, const sigla_action *a, enum fate fate)
     sg_buf out;
     sg_buf_init(&out, (size_t)1 << 30);
     sg_slice body = sg_slice_of(a->body, a->body_bytes);
+    d->w->user = d->user;
     int status = world_request(d->w, a->method, a->url, body, &out);
     if (fate == FATE_TWICE) status = world_request(d->w, a->method, a->url, body, &out);
     assert_int_equal(out.err, SG_OK);

@@ -31,6 +31,7 @@ typedef struct device {
     char path[300];
     sqlite3 *db;
     sigla_session *session;
+    const char *user;
     int64_t skew_us; /* its clock minus the true time */
 } device;
 
@@ -42,6 +43,7 @@ struct world {
     sg_view *view;
     sg_applier *applier;
     sg_epoch epoch;
+    const char *user; /* whose the next device is, and the next request; "ann" at first */
     device *devices[WORLD_DEVICES_MAX];
     int device_count;
     int64_t kept_us; /* the time of what world_keep has kept */
@@ -58,7 +60,7 @@ enum fate {
 
 void world_open(world *w);
 void world_close(world *w);
-/* A device of user ann with the schema and tables of `sql`, tracked by `track`. */
+/* A device of w->user with the schema and tables of `sql`, tracked by `track`. */
 device *world_device(world *w, const char *sql);
 /* Close and open the database again, as after a restart. */
 void device_restart(device *d);
@@ -89,6 +91,8 @@ void world_return(world *w);
 void world_purge(world *w);
 /* The same, which may fail. */
 int world_try_purge(world *w);
+/* SQL of the server's directory, committed under a seq of its own, as the routes would do it. */
+void world_directory(world *w, const char *sql);
 /* Stop the server, as if it had died; open what it left. An error leaves it stopped. */
 void world_halt(world *w);
 int world_serve(world *w);
