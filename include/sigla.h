@@ -32,8 +32,10 @@
  *                                  whose database this is and where it syncs. May be called again
  *                                  with a new token or server; another user is refused.
  *   sigla_track(table [, json])    {"app":NAME, "as":WIRE NAME, "local":[columns],
- *                                  "groups":[[columns]], "json":[columns]}. Idempotent. Rows that
- *                                  are there already are queued under origin migration.
+ *                                  "groups":[[columns]], "json":[columns], "space":COLUMN}.
+ *                                  Idempotent. Rows that are there already are queued under origin
+ *                                  migration. The space's column has the id of the space that a
+ *                                  row is made in, NULL for one's own; it cannot be changed.
  *   sigla_untrack(table)           stop; data, marks and what is queued stay
  *   sigla_as(actor json)           from here on this connection writes as that actor; nested. A
  *                                  server takes only actors that the token may claim: a person's

@@ -73,7 +73,7 @@ static void close_device(device *d)
 
 static void begin_device(story *s, device *d, int disk)
 {
-    *d = (device){.w = &s->w, .index = disk};
+    *d = (device){.w = &s->w, .index = disk, .user = "ann"};
     snprintf(d->path, sizeof d->path, "/%d/app.db", disk);
     disk_wipe(disk);
     assert_int_equal(open_device(s, d), SQLITE_OK);
