@@ -241,8 +241,9 @@ int sg_chunk_merge(sg_applier *a, sg_chunk_item *item)
     err = sg_merge_arrival(&slot->record, &in, &clients, &a->arena, &count);
     if (err == SG_OK) err = a->text_err;
     if (err != SG_OK) return err;
-    /* A tombstone that was purged since may have come to its writer before, and taken the row along. */
-    if (!slot->known && base < a->target.floor.seq) slot->record.again_seq = in.seq;
+    /* A tombstone that was purged since may have come to its writer before, and taken the row along;
+     * whether the record is here because of this write, or was made anew before it. */
+    if (base < a->target.floor.seq) slot->record.again_seq = in.seq;
     if (c->n == 0 && count.won == 0) {
         bool before = count.lost == 0;
         if (!before) err = lost_before(a, item, &before);

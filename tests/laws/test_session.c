@@ -572,6 +572,26 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
+/* As with a record that came back from the dead, of which nobody knows any more that it was dead. */
+static void L12_an_edit_outlives_a_tombstone_that_was_purged_while_it_waited(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    device_exec(b, "DELETE FROM t WHERE id='k1'");
+    device_sync(b);
+    device_exec(a, "UPDATE t SET a='waits' WHERE id='k1'");
+    stream(w, a);
+    world_purge(w);
+    b->skew_us = -INT64_C(10000000);
+    device_exec(b, "INSERT INTO t VALUES('k1','again','again')");
+    device_sync(b);
+    stream(w, a);
+    assert_level(a, b);
+    assert_rows(a, "SELECT a,b FROM t WHERE id='k1'", "waits|again\n");
+    assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
+}
+
 /* Who has slept holds the purged record under a greater stamp than the one that was made of it. */
 static void L12_what_was_purged_and_made_anew_with_a_lesser_stamp_stands(void **state)
 {
@@ -1325,6 +1345,7 @@ int main(void)
         T(L7_who_writes_faster_than_it_pushes_sees_what_others_write),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way),
+        T(L12_an_edit_outlives_a_tombstone_that_was_purged_while_it_waited),
         T(L12_what_was_purged_and_made_anew_with_a_lesser_stamp_stands),
         T(L12_a_field_goes_with_the_record_that_was_purged),
         T(L12_a_late_insert_of_what_was_purged_is_alive_for_all),
