@@ -43,6 +43,10 @@ static void apply_held(sigla_session *s, sg_held *held, uint32_t app, const sg_p
     int rc = *err == SG_OK ? sg_apply_open(&a, r, app) : *err;
     bool opened = *err == SG_OK;
     held->passed = rc == SG_OK && is_passed(&a.app, held);
+    if (rc == SG_OK && sg_resync_is_due(&a, page->floor_seq, &rc)) {
+        held->passed = true; /* what it is to take away is known to those that follow */
+        sg_resync_begin(r, &a.app, false, &rc);
+    }
     if (rc == SG_OK && !held->passed) rc = apply_pages(&a, sg_buf_view(&held->pages));
     if (opened) rc = sg_apply_close(&a, !page->has_more && !held->passed, rc);
     *err = sg_replica_end(r, rc);

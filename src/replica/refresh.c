@@ -5,20 +5,12 @@
 #include "replica/fold.h"
 #include "replica/park.h"
 #include "replica/reconcile.h"
+#include "replica/resync.h"
 #include "replica/sums.h"
 #include "replica/trigger.h"
 
 /* 1 while values that were kept for a column may wait for it to be shown. */
 #define STATE_UNSHOWN "unshown"
-
-void sg_refresh_restart(sg_replica *r, uint32_t app, int *err)
-{
-    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_APP_RESTART, err);
-    if (s == NULL) return;
-    sqlite3_bind_int64(s, 1, app);
-    sqlite3_bind_int(s, 2, 0);
-    sg_sql_done(s, err);
-}
 
 static void set_name(sg_replica *r, const char *sql, uint32_t table, sg_slice name, int *err)
 {
@@ -52,7 +44,7 @@ static void refresh_table(sg_replica *r, uint32_t id, int *err)
     if (*err == SG_OK) *err = sg_tables_load(r);
     sg_reconcile(r, id, seen ? SG_GAP_SCHEMA : SG_GAP_UNSEEN, err);
     t = *err == SG_OK ? sg_table_id(r, id) : NULL;
-    if (t != NULL && !seen) sg_refresh_restart(r, t->app, err);
+    if (t != NULL && !seen) sg_resync_restart(r, t->app, err);
     sg_state_set_int(r, STATE_UNSHOWN, 1, err);
     /* Another type of its key may have given its records other ids. */
     sg_sums_recount(r, id, err);

@@ -14,7 +14,5 @@ int sg_refresh_stale(sg_replica *r);
 void sg_refresh_kept(sg_replica *r, uint32_t table, int *err);
 /* sigla_table has the table's name as it is now; another table that had it is gone. */
 void sg_refresh_name(sg_replica *r, uint32_t table, sg_slice name, int *err);
-/* Pull everything of the app once more: it lies behind its cursor, and was not taken. */
-void sg_refresh_restart(sg_replica *r, uint32_t app, int *err);
 
 #endif

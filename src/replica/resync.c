@@ -1,9 +1,13 @@
 #include "replica/resync.h"
 
+#include <stdio.h>
+
 #include "replica/intern.h"
 #include "replica/loss.h"
 #include "replica/park.h"
 #include "replica/resend.h"
+
+#define STATE_KEY_MAX 32
 
 bool sg_resync_next(sg_replica *r, const sg_table *t, enum sg_stmt which, sg_buf *key, int *err)
 {
@@ -19,6 +23,34 @@ bool sg_resync_next(sg_replica *r, const sg_table *t, enum sg_stmt which, sg_buf
     sqlite3_reset(s);
     *err = key->err;
     return *err == SG_OK;
+}
+
+/* ---- once more ---- */
+
+static void reached_key(uint32_t app, char out[STATE_KEY_MAX])
+{
+    snprintf(out, STATE_KEY_MAX, "reached_%u", app);
+}
+
+void sg_resync_restart(sg_replica *r, uint32_t app, int *err)
+{
+    sg_app place;
+    char key[STATE_KEY_MAX];
+    reached_key(app, key);
+    sg_app_load(r, app, &place, err);
+    if (*err != SG_OK || place.cursor[0] == '\0') return;
+    if (!place.resync) sg_state_set_int(r, key, place.seq, err);
+    place.cursor[0] = '\0';
+    place.seq = 0;
+    sg_app_save(r, &place, err);
+}
+
+bool sg_resync_is_due(sg_apply *a, int64_t floor, int *err)
+{
+    char key[STATE_KEY_MAX];
+    if (a->app.cursor[0] != '\0' || a->app.resync || *err != SG_OK) return false;
+    reached_key(a->app.id, key);
+    return sg_state_int(a->r, key, INT64_MAX, err) < floor;
 }
 
 /* ---- beginning ---- */

@@ -14,6 +14,10 @@
 
 #include "replica/apply.h"
 
+/* Pull everything of the app once more, without a resync: what lies behind its cursor was not taken. */
+void sg_resync_restart(sg_replica *r, uint32_t app, int *err);
+/* It has to be one after all: deletes that this database had not got to were purged, up to `floor`. */
+bool sg_resync_is_due(sg_apply *a, int64_t floor, int *err);
 /* Begin: forget the cursor. `restored`: the server has lost something; once that is known a resync
  * stays one of that kind. */
 void sg_resync_begin(sg_replica *r, sg_app *app, bool restored, int *err);

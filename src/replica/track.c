@@ -8,6 +8,7 @@
 #include "replica/options.h"
 #include "replica/reconcile.h"
 #include "replica/refresh.h"
+#include "replica/resync.h"
 #include "replica/sums.h"
 #include "replica/trackable.h"
 #include "replica/trigger.h"
@@ -170,7 +171,7 @@ static int track(sg_replica *r, request *q)
     sg_fold(r, &err);
     sg_refresh_kept(r, q->id, &err);
     if (q->tracked || err != SG_OK) return err;
-    sg_refresh_restart(r, sg_table_id(r, q->id)->app, &err);
+    sg_resync_restart(r, sg_table_id(r, q->id)->app, &err);
     return err;
 }
 

@@ -572,6 +572,25 @@ static void L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way(void *
     assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
 }
 
+/* It is asked for everything from the start, which does not tell what was purged. */
+static void L12_who_comes_to_track_a_table_below_the_floor_resyncs(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    device_exec(b, "DELETE FROM t WHERE id='k1'");
+    device_sync(b);
+    device_exec(a, "SELECT sigla_untrack('t'); INSERT INTO t VALUES('k3',3,3);"
+                   "SELECT sigla_track('t')");
+    world_purge(w);
+    assert_level(a, b);
+    assert_rows(a, "SELECT id FROM t ORDER BY id", "k2\nk3\n");
+    assert_rows(a, "SELECT found_at FROM sigla_sum", "0\n");
+    /* A person wrote what went (L6). */
+    assert_rows(a, "SELECT key,field,wasLocal FROM sigla_conflicts(1)",
+                "k1|a|\"mine\"\nk1|b|\"mine\"\n");
+}
+
 /* As with a record that came back from the dead, of which nobody knows any more that it was dead. */
 static void L12_an_edit_outlives_a_tombstone_that_was_purged_while_it_waited(void **state)
 {
@@ -1345,6 +1364,7 @@ int main(void)
         T(L7_who_writes_faster_than_it_pushes_sees_what_others_write),
         T(L12_a_device_below_the_floor_resyncs_and_nothing_rises_from_the_dead),
         T(L12_an_insert_outlives_a_tombstone_that_was_purged_on_its_way),
+        T(L12_who_comes_to_track_a_table_below_the_floor_resyncs),
         T(L12_an_edit_outlives_a_tombstone_that_was_purged_while_it_waited),
         T(L12_what_was_purged_and_made_anew_with_a_lesser_stamp_stands),
         T(L12_a_field_goes_with_the_record_that_was_purged),
