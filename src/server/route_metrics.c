@@ -24,7 +24,7 @@ static void write_all(sg_server *s, const sg_store_counts *counts, sg_buf *out)
         {"sigla_commit_groups_total", "counter", "Transactions of the store.", in.groups},
         {"sigla_commit_microseconds_total", "counter", "Time spent in them.", in.commit_us},
         {"sigla_purged_rows_total", "counter", "Rows purged by age.", in.purged},
-        {"sigla_ingest_queue", "gauge", "Pushes waiting for the writer.", in.waiting},
+        {"sigla_ingest_queue", "gauge", "Pushes and tasks waiting for the writer.", in.waiting},
         {"sigla_reader_queue", "gauge", "Jobs waiting for a reader.", sg_pool_waiting(s->pool)},
         {"sigla_streams", "gauge", "Event streams open.", hub.streams},
         {"sigla_websockets", "gauge", "WebSockets signed in.", hub.sockets},

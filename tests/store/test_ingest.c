@@ -301,6 +301,161 @@ static void L1_a_commit_that_fails_is_acknowledged_to_nobody(void **state)
     assert_int_equal(t->committed[3], 1);
 }
 
+/* ---- tasks ---- */
+
+/* Takes a seq and makes a member of that name; then it ends as it is told to. */
+typedef struct join {
+    sg_task task;
+    world *t;
+    const char *person;
+    int then; /* what run gives in the end */
+    int runs;
+    int64_t seq;
+    bool done;
+    int err;
+} join;
+
+static int run_join(sg_task *task, sg_writer *w, sg_commit *newest, int64_t now_us)
+{
+    join *j = (join *)(void *)task;
+    const sg_cell p[] = {sg_cell_text(sg_slice_str(j->person)), sg_cell_int(newest->seq + 1)};
+    const sg_sql sql = {"INSERT INTO member(space, person, role, joined_seq, left_seq) "
+                        "VALUES ('s', $1, 'member', $2, 0)",
+                        p, 2};
+    assert_true(now_us >= newest->at_us);
+    j->runs++;
+    j->seq = ++newest->seq;
+    int err = real.ops->execute(w, &sql, NULL, NULL);
+    return err != SG_OK ? err : j->then;
+}
+
+static void join_done(sg_task *task, int err)
+{
+    join *j = (join *)(void *)task;
+    pthread_mutex_lock(&f.lock);
+    j->done = true;
+    j->err = err;
+    j->t->done++;
+    pthread_cond_broadcast(&f.changed);
+    pthread_mutex_unlock(&f.lock);
+}
+
+static join new_join(world *t, const char *person, int then)
+{
+    return (join){
+        .task = {.run = run_join, .done = join_done}, .t = t, .person = person, .then = then};
+}
+
+static bool count_row(void *ctx, const sg_cell *cells, size_t n)
+{
+    (void)cells, (void)n;
+    ++*(int *)ctx;
+    return true;
+}
+
+static int members_stored(void)
+{
+    const sg_sql sql = {"SELECT person FROM member", NULL, 0};
+    int count = 0;
+    assert_int_equal(real.ops->query(real.ops->writer_view(real.ops->writer(real.impl)), &sql,
+                                     count_row, &count),
+                     SG_OK);
+    return count;
+}
+
+static void a_task_is_committed_with_the_pushes_that_wait(void **state)
+{
+    world *t = *state;
+    start(t);
+    hold(t);
+    submit(t, new_insert(1, "c1", "a"));
+    join j = new_join(t, "ann", SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &j.task), SG_OK);
+    submit(t, new_insert(2, "c2", "b"));
+    let_go();
+    wait_done(t, 4);
+    assert_int_equal(j.err, SG_OK);
+    assert_int_equal(f.groups, 2); /* the one that was held, and this */
+    assert_int_equal(members_stored(), 1);
+    assert_int_equal(records_stored(), 3 + 1); /* one seq is the task's own */
+    sg_ingest_stats stats;
+    sg_ingest_stats_get(t->ingest, &stats);
+    assert_int_equal(stats.tasks, 1);
+}
+
+static void L9_a_task_that_is_refused_takes_back_its_own_and_nothing_else(void **state)
+{
+    world *t = *state;
+    start(t);
+    hold(t);
+    join good = new_join(t, "ann", SG_OK), refused = new_join(t, "bob", SG_FORBIDDEN),
+         late = new_join(t, "cid", SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &good.task), SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &refused.task), SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &late.task), SG_OK);
+    submit(t, new_insert(1, "c1", "a"));
+    let_go();
+    wait_done(t, 5);
+    assert_int_equal(good.err, SG_OK);
+    assert_int_equal(refused.err, SG_FORBIDDEN);
+    assert_int_equal(late.err, SG_OK);
+    assert_int_equal(t->errs[1], SG_OK);
+    assert_int_equal(refused.runs, 1);
+    assert_int_equal(late.seq, good.seq + 1); /* its seq is taken back as well */
+    assert_int_equal(members_stored(), 2);
+    assert_int_equal(f.groups, 2);
+}
+
+static void L9_a_task_that_fails_inside_fails_alone(void **state)
+{
+    world *t = *state;
+    start(t);
+    hold(t);
+    join good = new_join(t, "ann", SG_OK), bad = new_join(t, "bob", SG_IO);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &good.task), SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &bad.task), SG_OK);
+    submit(t, new_insert(1, "c1", "a"));
+    let_go();
+    wait_done(t, 4);
+    assert_int_equal(good.err, SG_OK);
+    assert_int_equal(bad.err, SG_IO);
+    assert_int_equal(bad.runs, 2);
+    assert_int_equal(t->errs[1], SG_OK);
+    assert_int_equal(members_stored(), 1);
+    assert_int_equal(records_stored(), 2 + 1);
+}
+
+static void L1_a_commit_that_fails_is_a_task_that_failed(void **state)
+{
+    world *t = *state;
+    f.commit_err = SG_FULL;
+    f.commit_fails = 1;
+    start(t);
+    join j = new_join(t, "ann", SG_OK);
+    assert_int_equal(sg_ingest_submit_task(t->ingest, &j.task), SG_OK);
+    wait_done(t, 1);
+    assert_int_equal(j.err, SG_FULL);
+    assert_int_equal(members_stored(), 0);
+}
+
+static void L20_the_queue_of_tasks_is_bounded(void **state)
+{
+    world *t = *state;
+    static join joins[SG_INGEST_TASKS_MAX + 1];
+    static char names[SG_INGEST_TASKS_MAX + 1][16];
+    start(t);
+    hold(t);
+    for (size_t i = 0; i <= SG_INGEST_TASKS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "p%d", (int)i);
+        joins[i] = new_join(t, names[i], SG_OK);
+        assert_int_equal(sg_ingest_submit_task(t->ingest, &joins[i].task),
+                         i < SG_INGEST_TASKS_MAX ? SG_OK : SG_BUSY);
+    }
+    let_go();
+    wait_done(t, 1 + (int)SG_INGEST_TASKS_MAX);
+    assert_int_equal(members_stored(), (int)SG_INGEST_TASKS_MAX);
+}
+
 static void L20_the_queue_is_bounded(void **state)
 {
     world *t = *state;
@@ -440,6 +595,11 @@ int main(void)
         WITH_STORE(what_waits_is_committed_together),
         WITH_STORE(L9_a_push_that_fails_inside_fails_alone),
         WITH_STORE(L1_a_commit_that_fails_is_acknowledged_to_nobody),
+        WITH_STORE(a_task_is_committed_with_the_pushes_that_wait),
+        WITH_STORE(L9_a_task_that_is_refused_takes_back_its_own_and_nothing_else),
+        WITH_STORE(L9_a_task_that_fails_inside_fails_alone),
+        WITH_STORE(L1_a_commit_that_fails_is_a_task_that_failed),
+        WITH_STORE(L20_the_queue_of_tasks_is_bounded),
         WITH_STORE(L20_the_queue_is_bounded),
         WITH_STORE(what_waits_is_still_committed_when_the_writer_ends),
         WITH_STORE(L20_a_transaction_too_big_to_keep_is_refused_whole),
