@@ -29,6 +29,7 @@ static const char usage[] =
     "  --data DIR           where everything is kept; made if it is missing\n"
     "  --listen HOST:PORT   where to listen (" LISTEN_DEFAULT "); port 0 picks a free one\n"
     "  --dev                take tokens made by sigla token\n"
+    "  --no-sign-up         accounts are made by sigla user add alone\n"
     "  --tombstone-age AGE  forget deletes after this long (90d); 0 never\n"
     "  --history-age AGE    forget history after this long (365d); 0 never\n"
     "  --rate N             requests a second for one address; over it 429 (no limit)\n"
@@ -41,10 +42,11 @@ static const char usage[] =
     "  sigla serve --data srv --dev\n"
     "  sigla serve --data /var/lib/sigla --listen 0.0.0.0:3050 --tombstone-age 180d\n";
 
-static const sg_opt opts[] = {
-    {"data", "DIR", ""},          {"listen", "HOST:PORT", ""}, {"dev", NULL, ""},
-    {"tombstone-age", "AGE", ""}, {"history-age", "AGE", ""},  {"rate", "N", ""},
-    {"origin", "URL", ""},        {"help", NULL, ""},          {0}};
+static const sg_opt opts[] = {{"data", "DIR", ""},        {"listen", "HOST:PORT", ""},
+                              {"dev", NULL, ""},          {"tombstone-age", "AGE", ""},
+                              {"history-age", "AGE", ""}, {"rate", "N", ""},
+                              {"origin", "URL", ""},      {"no-sign-up", NULL, ""},
+                              {"help", NULL, ""},         {0}};
 
 /* ---- the command line ---- */
 
@@ -109,6 +111,7 @@ static int parse(const sg_args *args, settings *s)
     sg_http_config_init(&s->http);
     s->server.dir = sg_args_value(args, "data");
     s->server.dev = sg_args_has(args, "dev");
+    s->server.no_sign_up = sg_args_has(args, "no-sign-up");
     if (s->server.dir == NULL) {
         sg_fail(SG_EXIT_USAGE, "serve: --data is missing");
         sg_hint("sigla serve --data DIR --dev; sigla serve --help says more");

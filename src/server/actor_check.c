@@ -62,7 +62,7 @@ int sg_actor_own(const sg_claims *c, sg_arena *arena, sg_slice *json)
         sg_buf_slice(&principal, c->user);
         sg_jsonw_kstr(&w, "kind", SG_LIT("user"));
         sg_jsonw_kstr(&w, "principalId", sg_buf_view(&principal));
-        sg_jsonw_kstr(&w, "displayName", c->user);
+        sg_jsonw_kstr(&w, "displayName", c->name.n != 0 ? c->name : c->user);
         if (text.err == SG_OK) text.err = principal.err;
         sg_buf_deinit(&principal);
     }

@@ -21,7 +21,8 @@ bool sg_ask_claims(const sg_ask *r, const sg_claims *from, sg_claims *claims, sg
     sg_buf_str(&text, "u:");
     sg_buf_slice(&text, from->user);
     bool good = text.err == SG_OK && copy(r, sg_buf_view(&text), scope) &&
-                copy(r, from->user, &claims->user) && copy(r, from->agent, &claims->agent) &&
+                copy(r, from->user, &claims->user) && copy(r, from->name, &claims->name) &&
+                copy(r, from->session, &claims->session) && copy(r, from->agent, &claims->agent) &&
                 copy(r, from->agent_name, &claims->agent_name);
     if (text.err != SG_OK) sg_ask_refuse(r, text.err, NULL);
     sg_buf_deinit(&text);

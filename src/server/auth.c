@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "server/now.h"
+#include "server/revoked.h"
 
 /* A verified token, known by its digest: the token itself is not kept. */
 typedef struct remembered {
@@ -17,6 +18,7 @@ typedef struct remembered {
 struct sg_auth {
     const sg_key *key;
     bool dev;
+    sg_revoked *revoked;
     unsigned next; /* which way of a full bucket goes first */
     remembered slots[SG_AUTH_BUCKETS][SG_AUTH_WAYS];
 };
@@ -27,7 +29,10 @@ sg_auth *sg_auth_new(const sg_key *key, bool dev)
     if (a == NULL) return NULL;
     a->key = key;
     a->dev = dev;
-    return a;
+    a->revoked = sg_revoked_new();
+    if (a->revoked != NULL) return a;
+    sg_auth_free(a);
+    return NULL;
 }
 
 void sg_auth_free(sg_auth *a)
@@ -36,6 +41,7 @@ void sg_auth_free(sg_auth *a)
     for (size_t i = 0; i < SG_AUTH_BUCKETS; i++)
         for (size_t k = 0; k < SG_AUTH_WAYS; k++)
             sg_arena_deinit(&a->slots[i][k].arena);
+    sg_revoked_free(a->revoked);
     sg_free(a);
 }
 
@@ -55,10 +61,9 @@ static const sg_claims *verify(sg_auth *a, sg_slice token, int64_t now_s, rememb
     return &slot->claims;
 }
 
-const sg_claims *sg_auth_token(sg_auth *a, sg_slice token, int *err, const char **why)
+static const sg_claims *find(sg_auth *a, sg_slice token, int64_t now_s, int *err, const char **why)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
-    int64_t now_s = sg_now_us() / 1000000;
     *err = SG_OK;
     (void)SHA256((const unsigned char *)token.p, token.n, digest);
     size_t bucket = (digest[0] | (size_t)digest[1] << 8) % SG_AUTH_BUCKETS;
@@ -72,6 +77,22 @@ const sg_claims *sg_auth_token(sg_auth *a, sg_slice token, int *err, const char 
     if (free_slot == NULL) free_slot = &a->slots[bucket][a->next++ % SG_AUTH_WAYS];
     memcpy(free_slot->digest, digest, sizeof digest);
     return verify(a, token, now_s, free_slot, err, why);
+}
+
+const sg_claims *sg_auth_token(sg_auth *a, sg_slice token, int *err, const char **why)
+{
+    int64_t now_s = sg_now_us() / 1000000;
+    const sg_claims *c = find(a, token, now_s, err, why);
+    if (c == NULL || c->session.n == 0) return c;
+    if (!sg_revoked_has(a->revoked, c->session, c->issued_s, now_s)) return c;
+    *err = SG_UNAUTHORIZED;
+    *why = "the token's session has ended";
+    return NULL;
+}
+
+void sg_auth_end(sg_auth *a, sg_slice session, int64_t now_s)
+{
+    sg_revoked_add(a->revoked, session, now_s, now_s + SG_TOKEN_TTL_S + 2 * SG_TOKEN_LEEWAY_S);
 }
 
 const sg_claims *sg_auth_request(sg_auth *a, const sg_http *http, const sg_http_req *req)

@@ -1,7 +1,8 @@
 /*
- * Who asks: the bearer token of a request, verified once and remembered until it expires.
+ * Who asks: the bearer token of a request, verified once and remembered until it expires, or until
+ * the session that it was given in ends.
  *
- * Threads: the loop's thread only.
+ * Threads: the loop's thread only, but for sg_auth_end: any.
  */
 #ifndef SG_AUTH_H
 #define SG_AUTH_H
@@ -22,5 +23,7 @@ void sg_auth_free(sg_auth *a);
 const sg_claims *sg_auth_token(sg_auth *a, sg_slice token, int *err, const char **why);
 /* The same for a request's Authorization header. On an error the request has been answered. */
 const sg_claims *sg_auth_request(sg_auth *a, const sg_http *http, const sg_http_req *req);
+/* From now on no token of that session is taken. */
+void sg_auth_end(sg_auth *a, sg_slice session, int64_t now_s);
 
 #endif

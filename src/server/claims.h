@@ -12,10 +12,13 @@
 
 typedef struct sg_claims {
     sg_slice user;       /* without a leading "u:" */
+    sg_slice name;       /* how a person is shown; may be empty */
+    sg_slice session;    /* that the token was given in; empty: in none */
     sg_slice agent;      /* id; empty: a person's token */
     sg_slice agent_name; /* may be empty */
-    int64_t expires_s;   /* seconds since 1970 */
-    bool dev;            /* made by `sigla token`: only a server in development takes it */
+    int64_t issued_s;    /* seconds since 1970 */
+    int64_t expires_s;
+    bool dev; /* made by `sigla token`: only a server in development takes it */
 } sg_claims;
 
 /* A user's name as principals spell it, with "u:" or without: the same without. */

@@ -20,12 +20,13 @@
 #include "server/roles.h"
 #include "store/store.h"
 
-#define SG_ID_TEXT 36           /* a UUIDv7 in lower case */
-#define SG_DIGEST_BYTES 32      /* of a secret: SHA-256 */
-#define SG_SPACES_MAX 1000u     /* spaces one person belongs to */
-#define SG_MEMBERS_MAX 1000u    /* members of one space */
-#define SG_SESSIONS_MAX 100u    /* of one person: the one unused for longest goes first */
-#define SG_INVITES_MAX 100u     /* open ones of one space */
+#define SG_ID_TEXT 36        /* a UUIDv7 in lower case */
+#define SG_DIGEST_BYTES 32   /* of a secret: SHA-256 */
+#define SG_SPACES_MAX 1000u  /* spaces one person belongs to */
+#define SG_MEMBERS_MAX 1000u /* members of one space */
+#define SG_SESSIONS_MAX 100u /* of one person: the one unused for longest goes first */
+#define SG_INVITES_MAX 100u  /* open ones of one space */
+#define SG_INVITES_LISTED 1000u
 #define SG_TWINS_MAX 4u         /* refresh tokens given for one whose answers may have been lost */
 #define SG_PERSONS_LISTED 1000u /* in one answer */
 #define SG_SESSION_IDLE_US (INT64_C(90) * 86400 * 1000000) /* unused for so long, it has ended */
@@ -80,6 +81,8 @@ int sg_person_find(sg_directory *d, sg_slice login, sg_person *p);
 int sg_person_set_password(sg_directory *d, sg_slice id, sg_slice password);
 /* A disabled person can neither sign in nor refresh. */
 int sg_person_disable(sg_directory *d, sg_slice id, bool disabled);
+/* Is there any account? */
+int sg_person_any(sg_directory *d, bool *any);
 /* Those behind an id, in the order of ids: at most SG_PERSONS_LISTED. */
 int sg_person_list(sg_directory *d, sg_slice after, sg_person **persons, size_t *count);
 
@@ -172,7 +175,7 @@ typedef struct sg_invite {
 /* In: space, role, until_us, uses_left. digest: of the link's secret. */
 int sg_invite_add(sg_directory *d, sg_slice person, const uint8_t digest[SG_DIGEST_BYTES],
                   sg_invite *invite);
-/* Those one could have made oneself, of all one's spaces. */
+/* Those one could have made oneself, of all one's spaces: at most SG_INVITES_LISTED. */
 int sg_invite_list(sg_directory *d, sg_slice person, sg_invite **invites, size_t *count);
 int sg_invite_delete(sg_directory *d, sg_slice person, sg_slice id);
 /* SG_NOTFOUND: used up, expired, withdrawn, or its maker could not make it any more. A member who

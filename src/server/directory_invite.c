@@ -57,8 +57,8 @@ int sg_invite_list(sg_directory *d, sg_slice person, sg_invite **invites, size_t
         SG_SQL("SELECT i.id, i.space, i.role, i.maker, i.made_us, i.until_us, i.uses_left, m.role "
                "FROM member m JOIN invite i ON i.space = m.space "
                "WHERE m.person = $1 AND m.joined_seq > m.left_seq AND i.until_us > $2 "
-               "ORDER BY i.id",
-               SG_T(person), SG_I(d->now_us)),
+               "AND m.role IN ('admin', 'owner') ORDER BY i.id LIMIT $3",
+               SG_T(person), SG_I(d->now_us), SG_I(SG_INVITES_LISTED)),
         &rows);
     if (err != SG_OK) return err;
     *invites = sg_arena_alloc(d->arena, (rows.count + 1) * sizeof **invites);

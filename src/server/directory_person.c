@@ -98,3 +98,11 @@ int sg_person_list(sg_directory *d, sg_slice after, sg_person **persons, size_t 
     *count = rows.count;
     return SG_OK;
 }
+
+int sg_person_any(sg_directory *d, bool *any)
+{
+    const sg_cell *row;
+    int err = sg_row_read(d, SG_SQL("SELECT id FROM person LIMIT $1", SG_I(1)), &row);
+    *any = err == SG_OK;
+    return err == SG_NOTFOUND ? SG_OK : err;
+}

@@ -54,7 +54,8 @@ static struct bucket *find(sg_rate *r, uint64_t key, uint64_t now_ms)
     return oldest;
 }
 
-bool sg_rate_take(sg_rate *r, uint64_t key, uint64_t now_ms)
+/* The key's bucket with what it has earned until now_ms. */
+static struct bucket *earned(sg_rate *r, uint64_t key, uint64_t now_ms)
 {
     now_ms++; /* 0 marks an unused bucket */
     struct bucket *b = find(r, key, now_ms);
@@ -66,7 +67,19 @@ bool sg_rate_take(sg_rate *r, uint64_t key, uint64_t now_ms)
     else
         b->milli += waited * r->per_second;
     if (waited != 0) b->at_ms = now_ms;
+    return b;
+}
+
+bool sg_rate_take(sg_rate *r, uint64_t key, uint64_t now_ms)
+{
+    struct bucket *b = earned(r, key, now_ms);
     if (b->milli < MILLI) return false;
     b->milli -= MILLI;
     return true;
+}
+
+void sg_rate_give(sg_rate *r, uint64_t key, uint64_t now_ms)
+{
+    struct bucket *b = earned(r, key, now_ms);
+    b->milli = b->milli < r->full - MILLI ? b->milli + MILLI : r->full;
 }

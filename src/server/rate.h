@@ -23,6 +23,8 @@ sg_rate *sg_rate_new(uint32_t per_second, uint32_t burst);
 void sg_rate_free(sg_rate *r);
 /* Take one token of the key at now_ms (any monotonic clock); false when there is none. */
 bool sg_rate_take(sg_rate *r, uint64_t key, uint64_t now_ms);
+/* Give one back. */
+void sg_rate_give(sg_rate *r, uint64_t key, uint64_t now_ms);
 /* A key for some bytes (FNV-1a, finished to spread well). */
 uint64_t sg_rate_key(sg_slice bytes);
 

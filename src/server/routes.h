@@ -1,5 +1,5 @@
 /*
- * The route table; one file for each route: route_<name>.c.
+ * The route table; one file for each route, or for the few about one noun: route_<name>.c.
  *
  * A handler's context is the sg_server. Handlers answer on the loop's thread only what needs no
  * store; the rest becomes a push or a job.
@@ -7,6 +7,7 @@
 #ifndef SG_ROUTES_H
 #define SG_ROUTES_H
 
+#include "server/call.h"
 #include "server/server.h"
 
 #define SG_BODY_MAX ((size_t)10 << 20)    /* bytes of a push, decompressed; over it 413 */
@@ -20,6 +21,12 @@ sg_http_handler sg_route_history;
 sg_http_handler sg_route_health;
 sg_http_handler sg_route_metrics;
 sg_http_handler sg_route_jwks;
+sg_http_handler sg_route_sign_up, sg_route_sign_in, sg_route_password;
+sg_http_handler sg_route_refresh, sg_route_sign_out, sg_route_me;
+sg_http_handler sg_route_sessions, sg_route_session_delete, sg_route_sessions_delete;
+sg_http_handler sg_route_spaces, sg_route_space_new, sg_route_space_change, sg_route_space_delete;
+sg_http_handler sg_route_members, sg_route_member_role, sg_route_member_delete, sg_route_leave;
+sg_http_handler sg_route_invite, sg_route_invites, sg_route_invite_delete, sg_route_invite_accept;
 extern const sg_ws_handler sg_route_ws;
 
 /* The ends of pushes that the writer has finished (route_push.c). */

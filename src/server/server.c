@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "server/datadir.h"
 #include "server/log.h"
+#include "server/now.h"
 #include "server/routes.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
@@ -12,12 +13,14 @@
 #define PURGE_INTERVAL_MAX_US (INT64_C(3600) * 1000000)
 #define PURGE_INTERVAL_MIN_US INT64_C(100000)
 #define READERS 3u
+#define SIGN_UPS_A_MINUTE 20u
 
 void sg_server_config_init(sg_server_config *config)
 {
     *config = (sg_server_config){.tombstone_age_us = 90 * DAY_US,
                                  .history_age_us = 365 * DAY_US,
                                  .threads = READERS,
+                                 .sign_ups = SIGN_UPS_A_MINUTE,
                                  .staged_changes_max = SG_STAGED_CHANGES_MAX,
                                  .staged_bytes_max = SG_STAGED_BYTES_MAX};
 }
@@ -78,6 +81,41 @@ static int load_epoch(sg_server *s)
     return err;
 }
 
+static sg_directory reading(const sg_server *s, sg_arena *arena)
+{
+    const sg_store_ops *ops = s->store.ops;
+    return (sg_directory){.store = &s->store,
+                          .view = ops->writer_view(ops->writer(s->store.impl)),
+                          .now_us = sg_now_us(),
+                          .arena = arena};
+}
+
+/* Sessions that ended before the server did, while tokens of theirs may still be good. */
+static int load_ended(sg_server *s)
+{
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_directory d = reading(s, &arena);
+    sg_slice *ids;
+    size_t n;
+    int64_t since_s = d.now_us / 1000000 - SG_TOKEN_TTL_S - 2 * SG_TOKEN_LEEWAY_S;
+    int err = sg_session_revoked_since(&d, since_s * 1000000, &ids, &n);
+    for (size_t i = 0; err == SG_OK && i < n; i++)
+        sg_auth_end(s->auth, ids[i], d.now_us / 1000000);
+    sg_arena_deinit(&arena);
+    return err;
+}
+
+static int look_for_persons(sg_server *s)
+{
+    sg_arena arena;
+    sg_arena_init(&arena);
+    sg_directory d = reading(s, &arena);
+    int err = sg_person_any(&d, &s->has_persons);
+    sg_arena_deinit(&arena);
+    return err;
+}
+
 /* ---- routes ---- */
 
 static const sg_http_route route_table[] = {
@@ -90,6 +128,32 @@ static const sg_http_route route_table[] = {
     {SG_HTTP_GET, "/health", sg_route_health, NULL, NULL, 0},
     {SG_HTTP_GET, "/metrics", sg_route_metrics, NULL, NULL, 0},
     {SG_HTTP_GET, "/.well-known/jwks.json", sg_route_jwks, NULL, NULL, 0},
+#define CALL(method, pattern, handle)                                                              \
+    {                                                                                              \
+        SG_HTTP_##method, "/api/v1/" pattern, handle, NULL, NULL, SG_CALL_BODY_MAX                 \
+    }
+    CALL(POST, "auth/sign-up", sg_route_sign_up),
+    CALL(POST, "auth/sign-in", sg_route_sign_in),
+    CALL(POST, "auth/refresh", sg_route_refresh),
+    CALL(POST, "auth/sign-out", sg_route_sign_out),
+    CALL(POST, "auth/password", sg_route_password),
+    CALL(GET, "me", sg_route_me),
+    CALL(GET, "sessions", sg_route_sessions),
+    CALL(DELETE, "sessions", sg_route_sessions_delete),
+    CALL(DELETE, "sessions/{id}", sg_route_session_delete),
+    CALL(GET, "spaces", sg_route_spaces),
+    CALL(POST, "spaces", sg_route_space_new),
+    CALL(PATCH, "spaces/{id}", sg_route_space_change),
+    CALL(DELETE, "spaces/{id}", sg_route_space_delete),
+    CALL(POST, "spaces/{id}/leave", sg_route_leave),
+    CALL(POST, "spaces/{id}/invites", sg_route_invite),
+    CALL(GET, "spaces/{id}/members", sg_route_members),
+    CALL(PATCH, "spaces/{id}/members/{person}", sg_route_member_role),
+    CALL(DELETE, "spaces/{id}/members/{person}", sg_route_member_delete),
+    CALL(GET, "invites", sg_route_invites),
+    CALL(POST, "invites/accept", sg_route_invite_accept),
+    CALL(DELETE, "invites/{id}", sg_route_invite_delete),
+#undef CALL
 };
 
 static int make_routes(sg_server *s)
@@ -141,10 +205,14 @@ static int start(sg_server *s)
                                      .done = sg_route_push_done,
                                      .committed = pushes_committed};
     s->auth = sg_auth_new(s->key, s->config.dev);
+    s->attempts = sg_attempts_new(s->config.sign_ups);
     s->metrics = sg_metrics_new();
-    if (s->auth == NULL || s->metrics == NULL) return SG_NOMEM;
+    if (s->auth == NULL || s->attempts == NULL || s->metrics == NULL) return SG_NOMEM;
     int err = make_routes(s);
+    if (err == SG_OK) err = load_ended(s);
+    if (err == SG_OK) err = look_for_persons(s);
     if (err == SG_OK) err = sg_pool_new(&s->store, s->config.threads, &s->pool);
+    if (err == SG_OK) err = sg_pool_new(&s->store, SG_HASHERS, &s->hashers);
     if (err == SG_OK) err = sg_hub_new(s->pool, s->epoch, &s->hub);
     if (err == SG_OK) err = sg_ingest_new(&ingest, &s->ingest);
     return err;
@@ -188,14 +256,17 @@ void sg_server_attach(sg_server *s, const sg_http *http)
     s->http = http;
 }
 
-/* First the writer, whose last pushes the pool still answers; then the pool; then what both use. */
+/* First those who hash, whose last tasks the writer still does; then the writer, whose last pushes the
+ * pool still answers; then the pool; then what all use. */
 void sg_server_free(sg_server *s)
 {
     if (s == NULL) return;
+    sg_pool_free(s->hashers);
     sg_ingest_free(s->ingest);
     sg_pool_free(s->pool);
     sg_hub_free(s->hub);
     sg_metrics_free(s->metrics);
+    sg_attempts_free(s->attempts);
     sg_auth_free(s->auth);
     sg_store_close(&s->store);
     sg_key_free(s->key);

@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "server/attempts.h"
 #include "server/auth.h"
 #include "server/cursor.h"
 #include "server/hub.h"
@@ -31,6 +32,8 @@ typedef struct sg_server_config {
     int64_t tombstone_age_us;   /* 0: deletes are kept forever */
     int64_t history_age_us;     /* 0: history is kept forever */
     size_t threads;             /* readers */
+    bool no_sign_up;            /* accounts are made by the operator alone */
+    uint32_t sign_ups;          /* accounts made from one address a minute; 0: no limit */
     int64_t staged_changes_max; /* of a client's incomplete transaction */
     int64_t staged_bytes_max;
 } sg_server_config;
@@ -41,8 +44,12 @@ typedef struct sg_server {
     sg_store store;
     sg_key *key;
     sg_auth *auth;
+    sg_attempts *attempts;
+    bool has_persons; /* when it started */
     sg_epoch epoch;
     sg_pool *pool;
+    sg_pool *hashers;   /* of passwords */
+    atomic_uint hashes; /* waiting for them */
     sg_ingest *ingest;
     sg_hub *hub;
     sg_metrics *metrics;

@@ -14,6 +14,8 @@ static void put_claims(sg_jsonw *w, const sg_claims *c, int64_t now_s)
     sg_jsonw_kint(w, "iat", now_s);
     sg_jsonw_kint(w, "nbf", now_s);
     sg_jsonw_kint(w, "exp", c->expires_s);
+    if (c->name.n != 0) sg_jsonw_kstr(w, "name", c->name);
+    if (c->session.n != 0) sg_jsonw_kstr(w, "sid", c->session);
     if (c->agent.n != 0) sg_jsonw_kstr(w, "agent", c->agent);
     if (c->agent_name.n != 0) sg_jsonw_kstr(w, "agentName", c->agent_name);
     if (c->dev) sg_jsonw_kbool(w, "dev", true);
@@ -33,6 +35,7 @@ int sg_token_make(const sg_key *key, const sg_claims *claims, int64_t now_s, sg_
 {
     if (claims->user.n == 0 || claims->user.n > SG_USER_MAX) return SG_LIMIT;
     if (claims->agent.n > SG_AGENT_MAX || claims->agent_name.n > SG_AGENT_MAX) return SG_LIMIT;
+    if (claims->name.n > SG_USER_MAX || claims->session.n > SG_USER_MAX) return SG_LIMIT;
     sg_buf json;
     sg_jsonw w;
     size_t from = out->n;
@@ -140,12 +143,18 @@ static void read_claim(sg_json *j, sg_slice name, sg_arena *arena, payload *p)
         p->audience = audience_good(j);
     else if (sg_slice_eq(name, SG_LIT("exp")))
         c->expires_s = sg_json_int(j);
+    else if (sg_slice_eq(name, SG_LIT("iat")))
+        c->issued_s = sg_json_int(j);
     else if (sg_slice_eq(name, SG_LIT("nbf")))
         p->not_before_s = sg_json_int(j);
     else if (sg_slice_eq(name, SG_LIT("dev")))
         c->dev = sg_json_bool(j);
     else if (sg_slice_eq(name, SG_LIT("sub")))
         c->user = text_member(j, arena, &p->err);
+    else if (sg_slice_eq(name, SG_LIT("name")))
+        c->name = text_member(j, arena, &p->err);
+    else if (sg_slice_eq(name, SG_LIT("sid")))
+        c->session = text_member(j, arena, &p->err);
     else if (sg_slice_eq(name, SG_LIT("agent")))
         c->agent = text_member(j, arena, &p->err);
     else if (sg_slice_eq(name, SG_LIT("agentName")))
@@ -164,6 +173,8 @@ static const char *judge(const payload *p, int64_t now_s)
     if (c->user.n == 0 || c->user.n > SG_USER_MAX) return "the token names no user";
     if (c->agent.n > SG_AGENT_MAX || c->agent_name.n > SG_AGENT_MAX)
         return "the token's agent has too long a name";
+    if (c->name.n > SG_USER_MAX || c->session.n > SG_USER_MAX)
+        return "the token's user has too long a name";
     return NULL;
 }
 

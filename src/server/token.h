@@ -14,6 +14,7 @@
 #define SG_TOKEN_MAX ((size_t)4096) /* bytes of a token */
 #define SG_TOKEN_ISSUER "sigla"
 #define SG_TOKEN_AUDIENCE "sigla"
+#define SG_TOKEN_TTL_S INT64_C(900)   /* of one that is given in a session */
 #define SG_TOKEN_LEEWAY_S INT64_C(30) /* how far clocks may differ */
 
 /* Append a token. SG_LIMIT: a name is too long or empty; SG_BADVALUE: not UTF-8. */

@@ -17,6 +17,7 @@ void sync_config(sync_world *w)
     w->config.dev = true;
     w->config.tombstone_age_us = 0;
     w->config.history_age_us = 0;
+    w->config.sign_ups = 0;
 }
 
 void sync_resume(sync_world *w)
@@ -186,6 +187,56 @@ json_t *sync_post(const sync_world *w, const char *token, int status, const char
     free(quoted);
     free(text);
     return root;
+}
+
+json_t *sync_ask(const sync_world *w, const char *method, const char *token, int status,
+                 const char *path, const char *body, ...)
+{
+    sg_buf b;
+    char *quoted = NULL;
+    if (body != NULL) {
+        va_list args;
+        va_start(args, body);
+        char *text = format(body, args);
+        va_end(args);
+        quoted = sync_quotes(text);
+        free(text);
+    }
+    size_t n = quoted != NULL ? strlen(quoted) : 0;
+    sg_buf_init(&b, SIZE_MAX / 2);
+    put_head(&b, method, path, token, n);
+    sg_buf_put(&b, quoted, n);
+    json_t *root = exchange(w, &b, status);
+    sg_buf_deinit(&b);
+    free(quoted);
+    return root;
+}
+
+void sync_person_take(sync_person *p, const json_t *answer)
+{
+    free(p->token);
+    free(p->refresh);
+    p->token = strdup(sync_text(answer, "accessToken"));
+    p->refresh = strdup(sync_text(answer, "refreshToken"));
+    snprintf(p->id, sizeof p->id, "%s", sync_text(answer, "user.id"));
+    snprintf(p->session, sizeof p->session, "%s", sync_text(answer, "sessionId"));
+}
+
+sync_person sync_sign_up(const sync_world *w, const char *login)
+{
+    sync_person p = {0};
+    json_t *r = sync_ask(w, "POST", NULL, 201, "/api/v1/auth/sign-up",
+                         "{'login':'%s','password':'correct horse'}", login);
+    sync_person_take(&p, r);
+    json_decref(r);
+    return p;
+}
+
+void sync_person_free(sync_person *p)
+{
+    free(p->token);
+    free(p->refresh);
+    *p = (sync_person){0};
 }
 
 http_client sync_stream(const sync_world *w, const char *token, const char *path, ...)

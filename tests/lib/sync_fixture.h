@@ -49,6 +49,24 @@ json_t *sync_post(const sync_world *w, const char *token, int status, const char
                   const char *body, ...) __attribute__((format(printf, 5, 6)));
 json_t *sync_post_bytes(const sync_world *w, const char *token, int status, const char *path,
                         const char *bytes, size_t n);
+/* The same with any method, and with no body where it is NULL. */
+json_t *sync_ask(const sync_world *w, const char *method, const char *token, int status,
+                 const char *path, const char *body, ...) __attribute__((format(printf, 6, 7)));
+
+/* Somebody with an account and a session. */
+typedef struct sync_person {
+    char id[40];
+    char session[40];
+    char *token; /* access */
+    char *refresh;
+} sync_person;
+
+/* Sign up with this login and the password "correct horse"; freed with sync_person_free. */
+sync_person sync_sign_up(const sync_world *w, const char *login);
+/* Take over the tokens of an answer. */
+void sync_person_take(sync_person *p, const json_t *answer);
+void sync_person_free(sync_person *p);
+
 /* A connection that has sent the request for a stream and read its head. */
 http_client sync_stream(const sync_world *w, const char *token, const char *path, ...)
     __attribute__((format(printf, 3, 4)));
