@@ -35,7 +35,7 @@ extern const sg_verb sg_verb_init, sg_verb_track, sg_verb_untrack, sg_verb_sync,
 extern const sg_verb sg_verb_status, sg_verb_pending, sg_verb_marks, sg_verb_log;
 extern const sg_verb sg_verb_conflicts, sg_verb_restore, sg_verb_dismiss;
 extern const sg_verb sg_verb_refused, sg_verb_retry, sg_verb_parked, sg_verb_doctor;
-extern const sg_verb sg_verb_serve, sg_verb_token;
+extern const sg_verb sg_verb_serve, sg_verb_token, sg_verb_user;
 
 /* Written beside the server: parse their own options; argv[0] is the verb's name. */
 int sg_cmd_serve(int argc, char **argv);

@@ -176,10 +176,24 @@ static void raise_limits(void)
     (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static void announce(const settings *s, uint16_t port)
+/* What to do first where nobody has an account. */
+static void show_first_step(const settings *s, const char *url)
 {
+    sg_say("nobody has an account here yet; the first one is made like this:");
+    if (s->server.no_sign_up)
+        sg_say("  (stop this server)  sigla user add ann --data %s", s->server.dir);
+    else
+        sg_say("  curl %s/api/v1/auth/sign-up -d '{\"login\":\"ann\",\"password\":\"…\"}'", url);
+}
+
+static void announce(const settings *s, const sg_server *server, uint16_t port)
+{
+    char url[HOST_MAX + 32];
     bool v6 = strchr(s->host, ':') != NULL;
-    sg_say("listening on http://%s%s%s:%u", v6 ? "[" : "", s->host, v6 ? "]" : "", (unsigned)port);
+    (void)snprintf(url, sizeof url, "http://%s%s%s:%u", v6 ? "[" : "", s->host, v6 ? "]" : "",
+                   (unsigned)port);
+    sg_say("listening on %s", url);
+    if (!server->has_persons) show_first_step(s, url);
     (void)sg_out_flush();
     sg_log line;
     sg_log_begin(&line, SG_LOG_INFO, "started");
@@ -207,7 +221,7 @@ static int run(settings *s, sg_server *server)
     }
     sg_server_attach(server, sg_http_server_http(running));
     catch_signals();
-    announce(s, sg_http_server_port(running));
+    announce(s, server, sg_http_server_port(running));
     err = sg_http_server_run(running);
     sg_server_free(server);
     sg_http_server_free(running);

@@ -27,7 +27,7 @@ static const struct {
     {"Put right",
      {&sg_verb_conflicts, &sg_verb_restore, &sg_verb_dismiss, &sg_verb_refused, &sg_verb_retry,
       &sg_verb_parked, &sg_verb_doctor}},
-    {"Serve", {&sg_verb_serve, &sg_verb_token}},
+    {"Serve", {&sg_verb_serve, &sg_verb_user, &sg_verb_token}},
 };
 #define GROUPS (sizeof groups / sizeof groups[0])
 #define NAMES_MAX 64
