@@ -1,6 +1,8 @@
 /*
  * Any bytes as a token, and any JSON as the header and the claims of a token that is well signed.
  *
+ * Any bytes as the secret of a refresh token or an invitation.
+ *
  * Checked: bytes are taken only if the server's key has signed them; claims that are taken name a
  * user and are within their bounds; who is refused hears why.
  */
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "server/secret.h"
 #include "server/token.h"
 #include "wire/base64.h"
 
@@ -71,10 +74,28 @@ static void sign(sg_slice header, sg_slice claims)
     sg_buf_deinit(&b);
 }
 
+/* What is taken for a refresh token has a next one, of the same family. */
+static void read_secrets(sg_slice text)
+{
+    sg_refresh shown, again;
+    uint8_t digest[SG_DIGEST_BYTES];
+    sg_buf next;
+    (void)sg_invite_secret_read(text, digest);
+    if (sg_refresh_read(text, &shown) != SG_OK) return;
+    sg_buf_init(&next, SG_SECRET_TEXT_MAX);
+    require(sg_refresh_next(text, &next, digest) == SG_OK, "a token has a next one");
+    require(sg_refresh_read(sg_buf_view(&next), &again) == SG_OK, "which is a token");
+    require(memcmp(again.family, shown.family, SG_DIGEST_BYTES) == 0, "of the same family");
+    require(memcmp(again.secret, digest, SG_DIGEST_BYTES) == 0, "under the digest it was given");
+    require(memcmp(again.secret, shown.secret, SG_DIGEST_BYTES) != 0, "with a new secret");
+    sg_buf_deinit(&next);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sg_slice text = sg_slice_of((const char *)data, size);
     require(!taken(text), "who has no key makes no token");
+    read_secrets(text);
     sg_buf header;
     sg_buf_init(&header, 4096);
     sg_buf_str(&header, "{\"alg\":\"EdDSA\",\"kid\":\"");

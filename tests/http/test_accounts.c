@@ -300,7 +300,7 @@ static void answers_with_secrets_are_kept_by_nobody_in_between(void **state)
     http_close(&c);
 }
 
-static void a_refresh_token_is_used_once_and_a_copy_ends_the_session(void **state)
+static void L11_a_copied_refresh_token_ends_the_session(void **state)
 {
     const sync_world *w = *state;
     sync_person p = sync_sign_up(w, "dora"), other = {0};
@@ -371,7 +371,7 @@ static void a_token_that_was_never_given_ends_nothing(void **state)
 
 /* ---- sessions ---- */
 
-static void sessions_are_listed_and_ended(void **state)
+static void L11_sessions_are_listed_and_ended(void **state)
 {
     sync_world *w = *state;
     sync_person p = sync_sign_up(w, "dora"), q = sync_sign_up(w, "emil"), phone = {0}, tv = {0};
@@ -500,10 +500,10 @@ int main(void)
         WITH_WORLD(L20_accounts_from_one_address_are_limited),
         WITH_WORLD(access_tokens_say_who_and_until_when),
         WITH_WORLD(answers_with_secrets_are_kept_by_nobody_in_between),
-        WITH_WORLD(a_refresh_token_is_used_once_and_a_copy_ends_the_session),
+        WITH_WORLD(L11_a_copied_refresh_token_ends_the_session),
         WITH_WORLD(a_refresh_whose_answer_was_lost_works_again),
         WITH_WORLD(a_token_that_was_never_given_ends_nothing),
-        WITH_WORLD(sessions_are_listed_and_ended),
+        WITH_WORLD(L11_sessions_are_listed_and_ended),
         WITH_WORLD(another_password_signs_out_whoever_knew_the_old_one),
         WITH_WORLD(who_has_no_account_has_nothing_of_one),
         cmocka_unit_test(L20_sessions_that_ended_are_remembered_in_bounded_room),

@@ -316,7 +316,7 @@ static void L17_deleting_a_space_ends_all_memberships_at_once(void **state)
     commit(t);
 }
 
-static void a_space_always_has_an_owner(void **state)
+static void L17_a_space_always_has_an_owner(void **state)
 {
     world *t = *state;
     begin(t);
@@ -427,7 +427,7 @@ static sg_slice add_session(world *t, sg_slice person, int family)
     return id;
 }
 
-static void a_refresh_token_is_used_once(void **state)
+static void L11_a_refresh_token_is_used_once(void **state)
 {
     world *t = *state;
     sg_session *sessions;
@@ -529,11 +529,11 @@ int main(void)
         WITH_WORLD(L1_an_account_is_made_whole_or_not_at_all),
         WITH_WORLD(L7_joins_and_leaves_have_seqs_of_their_own),
         WITH_WORLD(L17_deleting_a_space_ends_all_memberships_at_once),
-        WITH_WORLD(a_space_always_has_an_owner),
+        WITH_WORLD(L17_a_space_always_has_an_owner),
         WITH_WORLD(L20_spaces_and_members_are_bounded),
         WITH_WORLD(an_invitation_is_good_for_as_many_as_it_says),
         WITH_WORLD(an_invitation_ends_with_its_time_or_its_makers_right),
-        WITH_WORLD(a_refresh_token_is_used_once),
+        WITH_WORLD(L11_a_refresh_token_is_used_once),
         WITH_WORLD(a_refresh_whose_answer_was_lost_is_tried_again),
         WITH_WORLD(sessions_end_with_time_and_with_their_person),
         WITH_WORLD(L20_the_session_unused_for_longest_makes_room),
