@@ -7,6 +7,7 @@
 
 struct sg_attempts {
     pthread_mutex_t lock;
+    sg_rate *by_pair; /* a login and an address */
     sg_rate *by_login;
     sg_rate *by_peer;
     sg_rate *sign_ups; /* NULL: no limit */
@@ -23,10 +24,12 @@ sg_attempts *sg_attempts_new(uint32_t sign_ups)
     sg_attempts *a = sg_zalloc(sizeof *a);
     if (a == NULL) return NULL;
     (void)pthread_mutex_init(&a->lock, NULL);
-    a->by_login = sg_rate_new(1, SG_ATTEMPTS_LOGIN);
+    a->by_pair = sg_rate_new(1, SG_ATTEMPTS_PAIR);
+    a->by_login = sg_rate_new(SG_ATTEMPTS_LOGIN_A_MINUTE, SG_ATTEMPTS_LOGIN);
     a->by_peer = sg_rate_new(SG_ATTEMPTS_PEER_A_MINUTE, SG_ATTEMPTS_PEER);
     if (sign_ups != 0) a->sign_ups = sg_rate_new(sign_ups, 0);
-    bool good = a->by_login != NULL && a->by_peer != NULL && (sign_ups == 0 || a->sign_ups != NULL);
+    bool good = a->by_pair != NULL && a->by_login != NULL && a->by_peer != NULL &&
+                (sign_ups == 0 || a->sign_ups != NULL);
     if (good) return a;
     sg_attempts_free(a);
     return NULL;
@@ -35,6 +38,7 @@ sg_attempts *sg_attempts_new(uint32_t sign_ups)
 void sg_attempts_free(sg_attempts *a)
 {
     if (a == NULL) return;
+    sg_rate_free(a->by_pair);
     sg_rate_free(a->by_login);
     sg_rate_free(a->by_peer);
     sg_rate_free(a->sign_ups);
@@ -42,11 +46,18 @@ void sg_attempts_free(sg_attempts *a)
     sg_free(a);
 }
 
+static uint64_t pair_key(sg_slice login, sg_slice peer)
+{
+    return sg_rate_key(login) * 31 ^ sg_rate_key(peer);
+}
+
 bool sg_attempts_begin(sg_attempts *a, sg_slice login, sg_slice peer, int64_t now_ms)
 {
     uint64_t now = slowed(now_ms);
     (void)pthread_mutex_lock(&a->lock);
+    /* What an address may not even try counts against no login. */
     bool good = sg_rate_take(a->by_peer, sg_rate_key(peer), now) &&
+                sg_rate_take(a->by_pair, pair_key(login, peer), now) &&
                 sg_rate_take(a->by_login, sg_rate_key(login), now);
     (void)pthread_mutex_unlock(&a->lock);
     return good;
@@ -57,6 +68,7 @@ void sg_attempts_good(sg_attempts *a, sg_slice login, sg_slice peer, int64_t now
     uint64_t now = slowed(now_ms);
     (void)pthread_mutex_lock(&a->lock);
     sg_rate_give(a->by_peer, sg_rate_key(peer), now);
+    sg_rate_give(a->by_pair, pair_key(login, peer), now);
     sg_rate_give(a->by_login, sg_rate_key(login), now);
     (void)pthread_mutex_unlock(&a->lock);
 }

@@ -2,9 +2,10 @@
  * How often a password may be guessed, and accounts made.
  *
  * Only failures count: an attempt takes its chance when it begins, and gives it back when it was
- * good. So nobody is kept from signing in often, while a guesser gets SG_ATTEMPTS_LOGIN tries at one
- * login, and then one a minute, from wherever they come; and SG_ATTEMPTS_PEER from one address at
- * whatever logins.
+ * good. So nobody is kept from signing in often. A guesser gets SG_ATTEMPTS_PAIR tries at one login
+ * from one address, and then one a minute; SG_ATTEMPTS_LOGIN at one login, from wherever they come;
+ * and SG_ATTEMPTS_PEER from one address at whatever logins. The first is much less than the second, so
+ * that one address cannot keep a person from signing in from another.
  *
  * Threads: any.
  */
@@ -16,7 +17,9 @@
 
 #include "base/slice.h"
 
-#define SG_ATTEMPTS_LOGIN 10u
+#define SG_ATTEMPTS_PAIR 10u
+#define SG_ATTEMPTS_LOGIN 100u
+#define SG_ATTEMPTS_LOGIN_A_MINUTE 10u
 #define SG_ATTEMPTS_PEER 100u
 #define SG_ATTEMPTS_PEER_A_MINUTE 30u
 

@@ -109,8 +109,9 @@ enum sg_refreshed {
     SG_REFRESH_REUSED,  /* a copy of an old token: the session has been revoked */
 };
 
+/* ended: the id of the session that had to make room, if one had. */
 int sg_session_add(sg_directory *d, sg_slice person, sg_slice device, const sg_refresh *first,
-                   sg_slice *id);
+                   sg_slice *id, sg_slice **ended, size_t *ended_count);
 /* Use a refresh token (spec/spaces.md, section 2); next: the digest of the one given for it. s is
  * filled in unless the outcome is SG_REFRESH_UNKNOWN. */
 int sg_session_refresh(sg_directory *d, const sg_refresh *shown,

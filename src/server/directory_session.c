@@ -17,7 +17,7 @@ static int64_t idle_since(const sg_directory *d)
 }
 
 /* What has ended goes, and where there would be too many the one unused for longest. */
-static int make_room(sg_directory *d, sg_slice person)
+static int make_room(sg_directory *d, sg_slice person, sg_rows *ended)
 {
     int err =
         sg_row_write(d,
@@ -29,16 +29,28 @@ static int make_room(sg_directory *d, sg_slice person)
     return sg_row_write(d,
                         SG_SQL("UPDATE session SET revoked_us = $1 WHERE id IN "
                                "(SELECT id FROM session WHERE person = $2 AND revoked_us = 0 "
-                               "ORDER BY used_us DESC, id DESC LIMIT $3 OFFSET $4)",
+                               "ORDER BY used_us DESC, id DESC LIMIT $3 OFFSET $4) RETURNING id",
                                SG_I(d->now_us), SG_T(person), SG_I(SG_SESSIONS_MAX),
                                SG_I(SG_SESSIONS_MAX - 1)),
-                        NULL);
+                        ended);
+}
+
+static int ids_of(sg_directory *d, const sg_rows *rows, sg_slice **ids, size_t *count)
+{
+    *ids = sg_arena_alloc(d->arena, (rows->count + 1) * sizeof **ids);
+    if (*ids == NULL) return SG_NOMEM;
+    for (size_t i = 0; i < rows->count; i++)
+        (*ids)[i] = rows->cells[i].s;
+    *count = rows->count;
+    return SG_OK;
 }
 
 int sg_session_add(sg_directory *d, sg_slice person, sg_slice device, const sg_refresh *first,
-                   sg_slice *id)
+                   sg_slice *id, sg_slice **ended, size_t *ended_count)
 {
-    int err = make_room(d, person);
+    sg_rows rows;
+    int err = make_room(d, person, &rows);
+    if (err == SG_OK) err = ids_of(d, &rows, ended, ended_count);
     if (err == SG_OK) err = sg_id_new(d, id);
     if (err != SG_OK) return err;
     return sg_row_write(d,
@@ -134,16 +146,6 @@ int sg_session_revoke(sg_directory *d, sg_slice person, sg_slice id)
     sg_session s;
     int err = sg_session_get(d, person, id, &s);
     return err == SG_OK ? revoke(d, s.id) : err;
-}
-
-static int ids_of(sg_directory *d, const sg_rows *rows, sg_slice **ids, size_t *count)
-{
-    *ids = sg_arena_alloc(d->arena, (rows->count + 1) * sizeof **ids);
-    if (*ids == NULL) return SG_NOMEM;
-    for (size_t i = 0; i < rows->count; i++)
-        (*ids)[i] = rows->cells[i].s;
-    *count = rows->count;
-    return SG_OK;
 }
 
 int sg_session_revoke_others(sg_directory *d, sg_slice person, sg_slice but, sg_slice **ids,

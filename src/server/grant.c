@@ -61,7 +61,8 @@ int sg_grant_begin(sg_call *c, sg_directory *d, const sg_person *p, sg_slice dev
     sg_buf refresh;
     sg_buf_init(&refresh, SG_SECRET_TEXT_MAX);
     int err = sg_refresh_make(&refresh, &first);
-    if (err == SG_OK) err = sg_session_add(d, p->id, device, &first, &session);
+    if (err == SG_OK)
+        err = sg_session_add(d, p->id, device, &first, &session, &c->ended, &c->ended_count);
     if (err == SG_OK) err = sg_grant_write(c, p, session, sg_buf_view(&refresh));
     if (refresh.n != 0) sodium_memzero(refresh.p, refresh.n);
     sg_buf_deinit(&refresh);

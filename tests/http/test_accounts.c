@@ -229,9 +229,9 @@ static void L20_guesses_are_limited_and_good_attempts_are_not(void **state)
 {
     const sync_world *w = *state;
     sync_person p = sync_sign_up(w, "dora"), q = sync_sign_up(w, "emil");
-    for (unsigned i = 0; i < 2 * SG_ATTEMPTS_LOGIN; i++)
+    for (unsigned i = 0; i < 2 * SG_ATTEMPTS_PAIR; i++)
         ok(sign_in(w, 200, "dora", "correct horse"));
-    for (unsigned i = 0; i < SG_ATTEMPTS_LOGIN; i++)
+    for (unsigned i = 0; i < SG_ATTEMPTS_PAIR; i++)
         ok(sign_in(w, 401, "dora", "wrong password"));
     json_t *r = sign_in(w, 429, "Dora", "correct horse");
     sync_assert_text(r, "error.code", "rate_limited");
@@ -240,13 +240,37 @@ static void L20_guesses_are_limited_and_good_attempts_are_not(void **state)
     ok(sync_ask(w, "POST", NULL, 429, AUTH "sign-up",
                 "{'login':'dora','password':'another horse'}"));
     ok(sign_in(w, 200, "emil", "correct horse"));
-    for (unsigned i = 0; i < SG_ATTEMPTS_LOGIN; i++)
+    for (unsigned i = 0; i < SG_ATTEMPTS_PAIR; i++)
         ok(sync_ask(w, "POST", q.token, 403, AUTH "password",
                     "{'current':'wrong password','password':'another horse'}"));
     ok(sync_ask(w, "POST", q.token, 429, AUTH "password",
                 "{'current':'correct horse','password':'another horse'}"));
     sync_person_free(&p);
     sync_person_free(&q);
+}
+
+static void one_address_locks_nobody_out_and_many_guess_no_faster(void **state)
+{
+    (void)state;
+    sg_attempts *a = sg_attempts_new(0);
+    assert_non_null(a);
+    const sg_slice ann = SG_LIT("ann");
+    unsigned tried = 0;
+    /* An hour of guessing from one address. */
+    for (int64_t ms = 0; ms < 3600000; ms += 100)
+        tried += sg_attempts_begin(a, ann, SG_LIT("192.0.2.1"), ms);
+    assert_in_range(tried, SG_ATTEMPTS_PAIR, SG_ATTEMPTS_PAIR + 60);
+    assert_true(sg_attempts_begin(a, ann, SG_LIT("198.51.100.7"), 3600000));
+    sg_attempts_good(a, ann, SG_LIT("198.51.100.7"), 3600000);
+    /* And a minute of it from a thousand. */
+    tried = 0;
+    for (int i = 0; i < 60000; i++) {
+        char peer[16];
+        snprintf(peer, sizeof peer, "10.0.%d.%d", i % 1000 / 250, i % 250);
+        tried += sg_attempts_begin(a, ann, sg_slice_str(peer), 3600000 + i);
+    }
+    assert_in_range(tried, SG_ATTEMPTS_LOGIN / 2, SG_ATTEMPTS_LOGIN + SG_ATTEMPTS_LOGIN_A_MINUTE);
+    sg_attempts_free(a);
 }
 
 static void L20_accounts_from_one_address_are_limited(void **state)
@@ -497,6 +521,7 @@ int main(void)
         WITH_WORLD(what_looks_like_sql_or_json_is_text),
         WITH_WORLD(sign_up_can_be_switched_off),
         WITH_WORLD(L20_guesses_are_limited_and_good_attempts_are_not),
+        cmocka_unit_test(one_address_locks_nobody_out_and_many_guess_no_faster),
         WITH_WORLD(L20_accounts_from_one_address_are_limited),
         WITH_WORLD(access_tokens_say_who_and_until_when),
         WITH_WORLD(answers_with_secrets_are_kept_by_nobody_in_between),

@@ -27,6 +27,8 @@ typedef struct world {
     sg_directory d; /* inside the open transaction */
     int64_t now_us;
     sg_slice ann, bob, cid;
+    size_t ended; /* sessions, by the last one that was added */
+    sg_slice first_ended;
 } world;
 
 static const sg_store_ops *ops;
@@ -422,8 +424,9 @@ static enum sg_refreshed use(world *t, int family, int shown, int next)
 static sg_slice add_session(world *t, sg_slice person, int family)
 {
     const sg_refresh r = token(family, family);
-    sg_slice id;
-    OK(sg_session_add(&t->d, person, SG_LIT("phone"), &r, &id));
+    sg_slice id, *ended;
+    OK(sg_session_add(&t->d, person, SG_LIT("phone"), &r, &id, &ended, &t->ended));
+    if (t->ended != 0) t->first_ended = ended[0];
     return id;
 }
 
@@ -503,13 +506,18 @@ static void L20_the_session_unused_for_longest_makes_room(void **state)
     sg_session *sessions;
     size_t n;
     begin(t);
+    sg_slice second = {NULL, 0};
     for (int i = 1; i <= (int)SG_SESSIONS_MAX; i++) {
         t->d.now_us++;
-        (void)add_session(t, t->ann, i);
+        sg_slice id = add_session(t, t->ann, i);
+        if (i == 2) second = id;
+        assert_int_equal(t->ended, 0);
     }
     assert_int_equal(use(t, 1, 1, 1000), SG_REFRESH_GIVEN);
     t->d.now_us++;
     (void)add_session(t, t->ann, 500);
+    assert_int_equal(t->ended, 1);
+    assert_true(sg_slice_eq(t->first_ended, second));
     OK(sg_session_list(&t->d, t->ann, &sessions, &n));
     assert_int_equal(n, SG_SESSIONS_MAX);
     assert_int_equal(use(t, 1, 1000, 1001), SG_REFRESH_GIVEN);
