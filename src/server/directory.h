@@ -22,7 +22,7 @@
 
 #define SG_ID_TEXT 36        /* a UUIDv7 in lower case */
 #define SG_DIGEST_BYTES 32   /* of a secret: SHA-256 */
-#define SG_SPACES_MAX 1000u  /* spaces one person belongs to */
+#define SG_SPACES_MAX 1000u  /* spaces one belongs to, or has belonged to: SG_REACH_MAX at most */
 #define SG_MEMBERS_MAX 1000u /* members of one space */
 #define SG_SESSIONS_MAX 100u /* of one person: the one unused for longest goes first */
 #define SG_INVITES_MAX 100u  /* open ones of one space */
@@ -39,26 +39,6 @@ typedef struct sg_directory {
     int64_t now_us;
     sg_arena *arena;
 } sg_directory;
-
-/* ---- what sync asks (directory_scope.c) ---- */
-
-/* A space somebody belongs to, or has belonged to, in the snapshot. */
-typedef struct sg_scope {
-    sg_slice name;      /* "s:<space>" */
-    enum sg_role role;  /* SG_ROLE_NONE: no longer a member, or the space was deleted */
-    int64_t joined_seq; /* of the newest join; a seq no record has */
-    int64_t left_seq;   /* of the newest leave; 0: never. Kept when one joins again: a cursor from
-                         * before it holds records of the first time, to be removed first */
-} sg_scope;
-
-/* All of a person's, in the order of joined_seq: at most SG_SCOPES_MAX. A person without an account has
- * none. */
-#define SG_SCOPES_MAX (4 * SG_SPACES_MAX)
-int sg_directory_scopes(const sg_store *store, sg_view *view, sg_slice person, sg_arena *arena,
-                        sg_scope **scopes, size_t *count);
-/* The same of one space, by its id; SG_ROLE_NONE if it is none of theirs. */
-int sg_directory_role(const sg_store *store, sg_view *view, sg_slice space, sg_slice person,
-                      enum sg_role *role);
 
 /* ---- persons (directory_person.c) ---- */
 

@@ -16,19 +16,14 @@ int sg_member_role(sg_directory *d, sg_slice space, sg_slice person, enum sg_rol
     return SG_OK;
 }
 
-/* How many spaces a person has belonged to, of those how many still, and how many members a space
- * has. */
+/* What was left counts as well: replicas are told of it as long as they may hold something of it. */
 static int check_limits(sg_directory *d, sg_slice space, sg_slice person)
 {
-    int64_t ever = 0, now = 0, members = 0;
-    int err =
-        sg_row_int(d, SG_SQL("SELECT count(*) FROM member WHERE person = $1", SG_T(person)), &ever);
-    if (err == SG_OK)
-        err = sg_row_int(d,
-                         SG_SQL("SELECT count(*) FROM member "
-                                "WHERE person = $1 AND joined_seq > left_seq",
-                                SG_T(person)),
-                         &now);
+    int64_t others = 0, members = 0;
+    int err = sg_row_int(d,
+                         SG_SQL("SELECT count(*) FROM member WHERE person = $1 AND space <> $2",
+                                SG_T(person), SG_T(space)),
+                         &others);
     if (err == SG_OK)
         err = sg_row_int(d,
                          SG_SQL("SELECT count(*) FROM member "
@@ -36,8 +31,7 @@ static int check_limits(sg_directory *d, sg_slice space, sg_slice person)
                                 SG_T(space)),
                          &members);
     if (err != SG_OK) return err;
-    bool full = ever >= SG_SCOPES_MAX || now >= SG_SPACES_MAX || members >= SG_MEMBERS_MAX;
-    return full ? SG_LIMIT : SG_OK;
+    return others >= SG_SPACES_MAX || members >= SG_MEMBERS_MAX ? SG_LIMIT : SG_OK;
 }
 
 int sg_member_join(sg_directory *d, sg_slice space, sg_slice person, enum sg_role role)

@@ -16,16 +16,6 @@ sg_slice sg_role_name(enum sg_role role)
     return sg_slice_str(names[role]);
 }
 
-bool sg_role_reads(enum sg_role role)
-{
-    return role >= SG_ROLE_VIEWER;
-}
-
-bool sg_role_writes(enum sg_role role)
-{
-    return role >= SG_ROLE_MEMBER;
-}
-
 bool sg_role_renames(enum sg_role role)
 {
     return role >= SG_ROLE_ADMIN;

@@ -1,5 +1,6 @@
 /*
- * What a member of a space may do: the table of spec/spaces.md, section 4. Pure.
+ * What a member of a space may do: the table of spec/spaces.md, section 4, but for reading and writing
+ * records, which server/reach.h knows. Pure.
  */
 #ifndef SG_ROLES_H
 #define SG_ROLES_H
@@ -16,8 +17,6 @@ enum sg_role sg_role_of(sg_slice name);
 /* Empty for SG_ROLE_NONE. */
 sg_slice sg_role_name(enum sg_role role);
 
-bool sg_role_reads(enum sg_role role);
-bool sg_role_writes(enum sg_role role); /* records */
 bool sg_role_renames(enum sg_role role);
 bool sg_role_deletes(enum sg_role role); /* the space */
 /* Make a link that gives this role. */

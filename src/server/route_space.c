@@ -70,7 +70,7 @@ static int run_new(sg_call *c, sg_directory *d)
     int err = sg_space_add(d, c->claims.user, c->texts[SPACE_TYPE], c->texts[SPACE_NAME], &s);
     if (err == SG_CONFLICT) c->detail = no_such_type;
     if (err == SG_NOTFOUND) c->detail = "the token's user has no account here";
-    if (err == SG_LIMIT) c->detail = "one belongs to at most 1000 spaces";
+    if (err == SG_LIMIT) c->detail = "one belongs, or has belonged, to at most 1000 spaces";
     if (err == SG_OK) put_space(c, &s);
     return err;
 }
