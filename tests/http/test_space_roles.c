@@ -233,6 +233,38 @@ static void L11_leaving_and_deleting(void **state)
     close_stage(&s);
 }
 
+/* Records of the space: who may write them, and whose they are (L17). */
+static void L11_reading_and_writing_records(void **state)
+{
+    stage s;
+    open_stage(&s, *state);
+    static const bool writes[BEARERS] = {false, true, true, true, false};
+    for (int i = 0; i < BEARERS; i++) {
+        json_t *r =
+            sync_post(s.w, s.who[i].token, 200, "/sync/todo",
+                      "{'clientId':'c%d','schemaVersion':2,'changes':[{'n':1,'table':'t',"
+                      "'id':'%s','op':'insert','spaceId':'%s','fields':{'x':{'value':1}}}]}",
+                      i, roles[i], s.space);
+        sync_assert_count(r, "acks", writes[i] ? 1 : 0);
+        if (!writes[i]) sync_assert_text(r, "rejected.0.code", "space_refused");
+        ok(r);
+    }
+    for (int i = 0; i < BEARERS; i++) {
+        json_t *r = sync_get(s.w, s.who[i].token, 200, "/sync/todo/pull?v=2");
+        sync_assert_count(r, "serverChanges", i == STRANGER ? 0 : 3);
+        ok(r);
+    }
+    /* Who is removed reads no more; who deletes the space leaves nobody who does. */
+    ok(sync_ask(s.w, "POST", s.who[VIEWER].token, 200, path_of(SPACES "/%s/leave", s.space), NULL));
+    ok(sync_ask(s.w, "DELETE", s.who[OWNER].token, 200, path_of(SPACES "/%s", s.space), NULL));
+    for (int i = 0; i < BEARERS; i++) {
+        json_t *r = sync_get(s.w, s.who[i].token, 200, "/sync/todo/pull?v=2");
+        sync_assert_count(r, "serverChanges", 0);
+        ok(r);
+    }
+    close_stage(&s);
+}
+
 /* ---- the rest ---- */
 
 static void a_personal_space_stays_ones_own(void **state)
@@ -411,6 +443,7 @@ int main(void)
         WITH_WORLD(L11_removing),
         WITH_WORLD(L11_giving_roles),
         WITH_WORLD(L11_leaving_and_deleting),
+        WITH_WORLD(L11_reading_and_writing_records),
         WITH_WORLD(a_personal_space_stays_ones_own),
         WITH_WORLD(spaces_have_one_of_six_types),
         WITH_WORLD(an_invitation_is_good_as_often_as_it_says),
