@@ -48,6 +48,7 @@ static void finish(sg_call *c)
     int status = c->spec->status != 0 ? c->spec->status : 200;
     for (size_t i = 0; i < c->ended_count; i++)
         sg_auth_end(c->server->auth, c->ended[i], sg_now_us() / 1000000);
+    if (c->moved[0] != '\0') sg_hub_moved(c->server->hub, sg_slice_str(c->moved));
     if (c->verdict != SG_OK) {
         refuse(c, c->verdict);
     } else if (c->spec->secret) {
@@ -56,6 +57,11 @@ static void finish(sg_call *c)
         sg_http_answer_json(c->server->http, c->id, status, &c->out);
         call_free(c);
     }
+}
+
+void sg_call_moved(sg_call *c, const char *prefix, sg_slice id)
+{
+    snprintf(c->moved, sizeof c->moved, "%s%.*s", prefix, (int)id.n, id.p);
 }
 
 /* ---- doing it ---- */
@@ -67,6 +73,7 @@ static int run(sg_call *c, sg_directory *d)
     c->detail = NULL;
     c->verdict = SG_OK;
     c->ended_count = 0;
+    c->moved[0] = '\0';
     int err = c->spec->run(c, d);
     return err == SG_OK ? c->out.err : err;
 }

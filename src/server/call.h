@@ -85,6 +85,7 @@ struct sg_call {
     int verdict;     /* an error to answer with although what was done stays done */
     sg_slice *ended; /* sessions whose tokens are not to be taken any more */
     size_t ended_count;
+    char moved[SG_ID_TEXT + 3]; /* a person's or a space's scope that others read now, or do not */
 };
 
 void sg_call_start(sg_server *s, const sg_http *http, const sg_http_req *req,
@@ -95,6 +96,9 @@ static inline int sg_call_refuse(sg_call *c, int err, const char *detail)
     c->detail = detail;
     return err;
 }
+/* Who reads what has changed, by a person ("u:") or of a space ("s:"): streams and sockets are told once
+ * it is committed. */
+void sg_call_moved(sg_call *c, const char *prefix, sg_slice id);
 /* "key": an ISO time; null for 0. */
 void sg_call_time(sg_call *c, const char *key, int64_t at_us);
 

@@ -351,8 +351,11 @@ static void note_left(reading *r)
     const sg_reach *reach = &r->reach;
     if (r->spec->version < 2 || r->spec->since.seq == 0) return;
     size_t n = 0;
+    /* What has been sent of a space that was joined again must stay. */
+    int64_t told = r->spec->since.joins;
+    if (told < r->spec->since.seq) told = r->spec->since.seq;
     for (size_t i = 0; i < reach->left_count; i++)
-        if (reach->left[i].left_seq > r->spec->since.seq) reach->left[n++] = reach->left[i];
+        if (reach->left[i].left_seq > told) reach->left[n++] = reach->left[i];
     r->page->left = reach->left;
     r->page->left_count = n;
     r->page->count += n;

@@ -53,7 +53,7 @@ void sg_hub_leave(sg_hub_sub *sub);
 
 /* A group of pushes has been committed. On the writer's thread. */
 void sg_hub_committed(sg_hub *h, sg_push *const *pushes, size_t n);
-/* A person has joined or left a space: `scope` is the person's own. Any thread. */
+/* A person ("u:…") has joined a space, or people have left one ("s:…"). Any thread. */
 void sg_hub_moved(sg_hub *h, sg_slice scope);
 void sg_hub_stats_get(sg_hub *h, sg_hub_stats *out);
 

@@ -127,6 +127,6 @@ void sg_hub_moved(sg_hub *h, sg_slice scope)
     (void)pthread_mutex_lock(&h->lock);
     for (size_t i = 0; i < SG_HUB_BUCKETS; i++)
         for (sg_hub_feed *f = h->buckets[i]; f != NULL; f = f->next)
-            if (sg_slice_eq(f->scope, scope)) sg_hub_schedule(f);
+            if (sg_slice_eq(f->scope, scope) || reads(f, scope)) sg_hub_schedule(f);
     (void)pthread_mutex_unlock(&h->lock);
 }

@@ -75,7 +75,9 @@ static bool add_member(void *ctx, const sg_cell *cells, size_t n)
                                    .joined_seq = joined,
                                    .writes = !sg_slice_eq(cells[1].s, SG_LIT("viewer"))};
         if (r->err == SG_OK) out->in[out->count++] = in;
-    } else {
+    }
+    /* Who has joined again may hold records of the first time: those are left first. */
+    if (left != 0) {
         out->left = grow(r, out->left, out->left_count, &r->left_cap, sizeof *out->left);
         const sg_reach_left gone = {sg_arena_copy(r->arena, cells[0].s, &r->err), left};
         if (r->err == SG_OK) out->left[out->left_count++] = gone;

@@ -19,7 +19,7 @@ typedef struct sg_reach_scope {
     bool writes;
 } sg_reach_scope;
 
-/* A space that was left. */
+/* A space that was left, even if it has been joined again since. */
 typedef struct sg_reach_left {
     sg_slice space;
     int64_t left_seq;

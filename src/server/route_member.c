@@ -73,6 +73,7 @@ void sg_route_member_role(void *ctx, const sg_http *http, const sg_http_req *req
 static int remove_one(sg_call *c, sg_directory *d, sg_slice who)
 {
     int err = sg_member_remove(d, c->claims.user, c->params[SPACE], who);
+    sg_call_moved(c, "s:", c->params[SPACE]);
     if (err == SG_CONFLICT) c->detail = owner_stays;
     sg_jsonw_object(&c->json);
     sg_jsonw_kbool(&c->json, "left", true);

@@ -72,6 +72,7 @@ static int run_new(sg_call *c, sg_directory *d)
     if (err == SG_NOTFOUND) c->detail = "the token's user has no account here";
     if (err == SG_LIMIT) c->detail = "one belongs, or has belonged, to at most 1000 spaces";
     if (err == SG_OK) put_space(c, &s);
+    sg_call_moved(c, "u:", c->claims.user);
     return err;
 }
 
@@ -121,6 +122,7 @@ static int run_delete(sg_call *c, sg_directory *d)
 {
     int64_t age_us = c->server->config.tombstone_age_us;
     int err = sg_space_delete(d, c->claims.user, c->params[0]);
+    sg_call_moved(c, "s:", c->params[0]);
     if (err == SG_CONFLICT) c->detail = stays_personal;
     /* Nobody reads its records from here on; until then they are kept, null: without end. */
     sg_jsonw_object(&c->json);
@@ -151,6 +153,7 @@ static int run_accept(sg_call *c, sg_directory *d)
     if (err == SG_NOTFOUND) c->detail = "the invitation is used up, expired, withdrawn, or none";
     if (err == SG_LIMIT) c->detail = "the space, or your list of spaces, is full";
     if (err == SG_OK) put_space(c, &s);
+    sg_call_moved(c, "u:", c->claims.user);
     return err;
 }
 

@@ -191,6 +191,18 @@ static void L17_who_leaves_is_told_and_reads_no_more(void **state)
     assert_reads(w, w->bob, fresh, 1000, "");
     join(w, "club", "bob", "member");
     assert_reads(w, w->bob, bob, 1, "a:club b:club ");
+    /* Who did not hear of it hears so first, and once: what is sent then stays. */
+    leave(w, "club", "bob");
+    join(w, "club", "bob", "member");
+    page = pull(w, w->bob, bob, 1);
+    sync_assert_json(page, "left", "['club']");
+    sync_assert_text(page, "serverChanges.0.id", "a");
+    snprintf(bob, sizeof bob, "%s", sync_text(page, "syncedUntil"));
+    json_decref(page);
+    page = pull(w, w->bob, bob, 1);
+    assert_null(json_object_get(page, "left"));
+    sync_assert_text(page, "serverChanges.0.id", "b");
+    json_decref(page);
 }
 
 static void L2_sums_are_those_of_all_that_one_reads(void **state)
