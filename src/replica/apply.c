@@ -114,6 +114,31 @@ static bool is_gone(sg_apply *a, const sg_table *t, const sg_mark *m, int *err)
     return t->anew && *err == SG_OK && !sg_repair_pending(a, m, err);
 }
 
+/* What the page says of values that were lost in doubt. f: what is here. */
+static void tell_journal(sg_apply *a, sg_table *t, const sg_page_field *in, const sg_field *f,
+                         uint32_t name, const sg_mark *mark, bool anew, int *err)
+{
+    sg_slice key = sg_buf_view(&a->key);
+    if (!a->journal) return;
+    bool under = f != NULL && f->mark.client == mark->client && f->mark.n > mark->n &&
+                 sg_loss_is_own(a, mark, err) &&
+                 decide(a, &f->mark, in->mark, err) == SG_MERGE_KEEP;
+    if (anew) sg_journal_relist(a->r, t, key, name, in->lost, err);
+    sg_journal_removed(a->r, t, key, name, under ? mark->n : 0, in->lost, &a->count.conflicts, err);
+    if (under) sg_journal_stands(a->r, t, key, name, mark, err);
+}
+
+/* The same, of a dead record. */
+static void tell_journal_dead(sg_apply *a, sg_table *t, const sg_page_record *in, int *err)
+{
+    sg_slice key = sg_buf_view(&a->key);
+    for (size_t i = 0; i < in->count && *err == SG_OK; i++) {
+        uint32_t name = sg_intern_name(a->r, in->fields[i].name, err);
+        sg_journal_removed(a->r, t, key, name, 0, in->fields[i].lost, &a->count.conflicts, err);
+    }
+    sg_journal_stood(a->r, t, key, err);
+}
+
 static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool anew, size_t *hint,
                        int *err)
 {
@@ -125,8 +150,8 @@ static void take_field(sg_apply *a, sg_table *t, const sg_page_field *in, bool a
                                 : sg_intern_name(a->r, in->name, err);
     sg_mark mark = sg_apply_mark(a, in->mark, err);
     if (*err != SG_OK) return;
-    if (anew && a->journal) sg_journal_relist(a->r, t, sg_buf_view(&a->key), name, in->lost, err);
     sg_field *f = sg_record_find(rec, name);
+    tell_journal(a, t, in, f, name, &mark, anew, err);
     if (t->repairing && (f == NULL || !sg_repair_pending(a, &f->mark, err))) {
         if (f == NULL) f = sg_record_at(rec, name);
         if (f == NULL) *err = SG_NOMEM;
@@ -237,6 +262,7 @@ int sg_apply_record(sg_apply *a, const sg_page_record *in)
     a->count.records++;
     bool fresh = !a->rec.exists || a->rec.record.dead;
     bool dead = take_life(a, t, in, &err);
+    if (in->dead && a->journal) tell_journal_dead(a, t, in, &err);
     /* A dead record brings lists, not values: it may be alive here by an insert that still waits. */
     size_t hint = 0;
     for (size_t i = 0; i < in->count && !dead && !in->dead && err == SG_OK; i++)

@@ -194,12 +194,58 @@ void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t 
     sg_buf_deinit(&packed);
 }
 
+void sg_journal_stands(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_mark *own, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_STANDS, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    sqlite3_bind_int64(s, 3, field);
+    sqlite3_bind_int64(s, 4, own->n);
+    sqlite3_bind_int64(s, 5, own->seq);
+    sg_sql_done(s, err);
+}
+
+void sg_journal_removed(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, int64_t n,
+                        const sg_lost *lost, int64_t *raised, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_STANDING, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    sqlite3_bind_int64(s, 3, field);
+    sqlite3_bind_int64(s, 4, n);
+    while (sg_sql_row(s, err)) {
+        int64_t id = sqlite3_column_int64(s, 0);
+        bool seen = !sg_lost_has(lost, sqlite3_column_int64(s, 1));
+        bool hydrated = sg_slice_eq(sg_sql_text(s, 2), SG_LIT("doubt"));
+        sqlite3_reset(s);
+        if (seen) {
+            forget_entry(r, id, err);
+            continue;
+        }
+        set_state(r, id, state_of(SG_JUDGE_LOST, hydrated), now_us(r, err), err);
+        *raised += hydrated;
+    }
+}
+
+void sg_journal_stood(sg_replica *r, const sg_table *t, sg_slice key, int *err)
+{
+    sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_STOOD, err);
+    if (s == NULL) return;
+    sqlite3_bind_int64(s, 1, t->id);
+    sg_sql_bind_blob(s, 2, key);
+    sg_sql_done(s, err);
+}
+
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err)
 {
     uint32_t self = sg_self_client(r, err);
     sqlite3_stmt *s = sg_replica_stmt(r, SG_STMT_JOURNAL_DOUBTS, err);
     while (s != NULL && sg_sql_row(s, err)) {
         int64_t id = sqlite3_column_int64(s, 0);
+        if (sqlite3_column_int64(s, 2) < 0) continue; /* it stands: see sg_journal_removed */
         int64_t seq = sg_ack_seq(r, self, sqlite3_column_int64(s, 1), err);
         if (seq == 0) continue;
         /* A deleted record may have been brought back before the write arrived: that is known when

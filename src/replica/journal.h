@@ -1,7 +1,8 @@
 /*
  * The conflict journal: people's values that lost (L5, L6).
  *
- * States: doubt (its push is not acknowledged: not judged yet; doubt-quiet while hydrating), open
+ * States: doubt (its push is not acknowledged: not judged yet; doubt-quiet while hydrating; winner_seq
+ * is minus its seq while it stands at the server after all), open
  * (a conflict), quiet (lost during the first hydration: kept, not announced), restored, dismissed.
  * An open conflict is shown only while its value differs from what is there now, so one whose value
  * comes back by itself is withdrawn.
@@ -51,6 +52,15 @@ void sg_journal_gone(sg_replica *r, const sg_table *t, sg_slice key, const sg_ma
 /* The record has come anew, and alive: what was deleted in doubt is judged by this list alone. */
 void sg_journal_relist(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
                        const sg_lost *lost, int *err);
+/* Of such a value the server says that it stands in the field after all: `own` is its mark there. Here a
+ * later write lies over it, which the server has yet to get. Nothing can be said before it is gone. */
+void sg_journal_stands(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field,
+                       const sg_mark *own, int *err);
+/* What stood in the field so is not there any more, but for change n (0: none): judged by this list. */
+void sg_journal_removed(sg_replica *r, const sg_table *t, sg_slice key, uint32_t field, int64_t n,
+                        const sg_lost *lost, int64_t *raised, int *err);
+/* The same of the record's other fields, which were removed seen. */
+void sg_journal_stood(sg_replica *r, const sg_table *t, sg_slice key, int *err);
 /* Acknowledgements or pages have come: judge what was in doubt and can be judged now. */
 void sg_journal_settle(sg_replica *r, int64_t *raised, int *err);
 /* Doubts of an app that no acknowledgement will settle any more: the server was put back, and what

@@ -791,6 +791,60 @@ static void assert_one_client(device *d, const char *id, const char *commits)
     assert_rows(synced(d->w, WORLD_SCHEMA), "SELECT seq FROM sigla_app", commits);
 }
 
+/* a's write of k2 waits while the record goes and comes again; when it arrives there, it stands. But a
+ * has inserted the record meanwhile, on top of nothing. */
+static void let_a_write_stand_under_an_insert(world *w, device *a, device *b, device *c,
+                                              const char *removal)
+{
+    sigla_action push;
+    device_exec(b, "DELETE FROM t WHERE id='k2'");
+    device_sync(b);
+    device_exec(a, "UPDATE t SET a='waits' WHERE id='k2'");
+    stream(w, a);
+    b->skew_us = -INT64_C(10000000);
+    device_exec(b, "INSERT INTO t VALUES('k2','again',0)");
+    device_sync(b);
+    b->skew_us = 0;
+    ask(a, &push);
+    w->now_us += 1000;
+    if (c != NULL) device_exec(c, removal);
+    device_exec(a, "INSERT INTO t VALUES('k2',NULL,1)");
+    arrive(a, &push, 200);
+}
+
+static void L5_what_stood_under_an_own_insert_was_lost_to_who_removed_it_there(void **state)
+{
+    world *w = *state;
+    static const char *const removals[] = {"DELETE FROM t WHERE id='k2'",
+                                           "UPDATE t SET a='theirs' WHERE id='k2'"};
+    for (int k = 0; k < 2; k++) {
+        device *a, *b, *c = synced(w, WORLD_SCHEMA);
+        begin_with_two_rows(w, &a, &b);
+        device_sync(c);
+        /* After the write, and before the insert; it arrives between them. */
+        c->skew_us = -INT64_C(500);
+        let_a_write_stand_under_an_insert(w, a, b, c, removals[k]);
+        assert_rows(a, "SELECT * FROM sigla_conflicts", "");
+        device_sync(c);
+        stream(w, a);
+        assert_level(a, b);
+        assert_rows(a, "SELECT key,field,wasLocal FROM sigla_conflicts", "k2|a|\"waits\"\n");
+        device_exec(a, "DELETE FROM t");
+        assert_level(a, b);
+    }
+}
+
+static void L5_what_stood_under_an_own_insert_was_replaced_by_its_own_hand(void **state)
+{
+    world *w = *state;
+    device *a, *b;
+    begin_with_two_rows(w, &a, &b);
+    let_a_write_stand_under_an_insert(w, a, b, NULL, NULL);
+    stream(w, a);
+    assert_level(a, b);
+    assert_rows(a, "SELECT count(*) FROM sigla_journal", "0\n");
+}
+
 static void L13_a_pull_that_another_program_has_overtaken_shows_no_copy(void **state)
 {
     world *w = *state;
@@ -1380,6 +1434,8 @@ int main(void)
         T(L12_a_late_answer_ends_no_resync_of_another_program),
         T(L13_a_restored_backup_goes_on_without_loss),
         T(L13_another_user_does_not_get_the_database),
+        T(L5_what_stood_under_an_own_insert_was_lost_to_who_removed_it_there),
+        T(L5_what_stood_under_an_own_insert_was_replaced_by_its_own_hand),
         T(L13_a_pull_that_another_program_has_overtaken_shows_no_copy),
         T(L13_a_push_that_another_program_has_overtaken_shows_no_copy),
         T(L13_what_another_program_has_sent_meanwhile_is_not_forgotten),
