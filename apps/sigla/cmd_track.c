@@ -12,6 +12,7 @@ static const sg_opt opts[] = {
     {"as", "NAME", "what the table is called on the server (default: its name here)"},
     {"json", "COL,COL", "columns that hold JSON and travel as JSON"},
     {"local", "COL,COL", "columns that never leave this file"},
+    {"space", "COL", "the column that says which space a record belongs to"},
     {"group", "COL,COL", "columns that win or lose together; may be given several times"},
     {0}};
 
@@ -62,6 +63,7 @@ static int track(sqlite3 *db, const sg_args *args, const char *table)
     sg_jsonw_object(&w);
     put_member(&w, "app", sg_args_value(args, "app"));
     put_member(&w, "as", sg_args_value(args, "as"));
+    put_member(&w, "space", sg_args_value(args, "space"));
     put_columns(&w, args, "json");
     put_columns(&w, args, "local");
     put_groups(&w, args);

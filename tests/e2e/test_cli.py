@@ -2,6 +2,7 @@
 """The command line: help, wrong command lines, preparing databases."""
 
 import re
+import sqlite3
 import subprocess
 import unittest
 
@@ -197,6 +198,19 @@ class Track(WithServer):
         other.sync()
         self.assertEqual(other.rows("place"), [("p", 1.5, 2.5, '[1,{"a":null}]', None)])
         self.assertEqual(other.marks("place", "p")["tags"]["value"], [1, {"a": None}])
+
+    def test_a_column_says_whose_a_record_is(self):
+        device = Device(self.server, self.user())
+        device.execute("CREATE TABLE games(id TEXT PRIMARY KEY, title, club TEXT)")
+        device.track("games", "--space", "club")
+        device.execute("INSERT INTO games VALUES ('g', 'Ann - Bob', 'chess')")
+        with self.assertRaisesRegex(sqlite3.Error, "keeps the space it was made in"):
+            device.execute("UPDATE games SET club = NULL")
+        self.assertIn("no such column", device("track", "games", "--space", "clubs", expect=1).stderr)
+        # Nobody has made a space of that name: the server takes no such record.
+        device.sync(expect=None)
+        refused, = device.json("refused")
+        self.assertEqual(refused["code"], "space_refused")
 
     def test_twice_is_harmless(self):
         device = self.device()
