@@ -16,6 +16,14 @@
 #include "replica/replica.h"
 #include "sigla.h"
 
+/* Allocations of ours that fail one by one; after them, fewer and fewer. More of them are tried
+ * without the address sanitizer, which is slow. */
+#ifdef __SANITIZE_ADDRESS__
+#define DENSE_OURS 50
+#else
+#define DENSE_OURS 150
+#endif
+
 #define ANN "{\"kind\":\"user\",\"principalId\":\"ann\"}"
 #define BOT "{\"kind\":\"ai\",\"principalId\":\"agent:bot\"}"
 #define LISTS                                                                                      \
@@ -267,7 +275,7 @@ static void strike_each(db_fixture *f, const scenario *s)
     char *after = result_of(f, s);
     for (int which = 0; which < FAULT_KINDS; which++) {
         bool struck = true;
-        size_t dense = which == FAULT_OURS ? 150 : 10;
+        size_t dense = which == FAULT_OURS ? DENSE_OURS : 10;
         for (size_t n = 1; struck; n += n < dense ? 1 : 1 + n / 3) {
             /* Every third time nothing goes well from then on; but nobody interrupts for ever. */
             bool sticky = n % 3 == 0 && which != FAULT_STATEMENT;
